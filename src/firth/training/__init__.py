@@ -1,0 +1,1 @@
+"""What every training shares: fingerprints, checkpoints, the metrics log, signals."""

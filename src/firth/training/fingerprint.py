@@ -1,0 +1,20 @@
+"""Which training this is: same fingerprint, same bytes out; a checkpoint of another is never resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import firth
+from firth.canonical import folder_sha256, value_sha256
+
+
+def fingerprint(stage: str, params: Mapping[str, Any], inputs: Mapping[str, str], packages: list[str]) -> str:
+    """sha256 over the stage's name, its parameters, the digests of its inputs and of the code in `packages`.
+
+    `packages` are names below `firth`, such as `word2vec`.
+    """
+    source = Path(firth.__file__).parent
+    code = {package: folder_sha256(source / package, "**/*.py") for package in packages}
+    return value_sha256({"stage": stage, "params": dict(params), "inputs": dict(inputs), "code": code})
