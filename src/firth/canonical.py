@@ -22,7 +22,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` beside `path`, flush it to disk, then rename: a reader sees the old bytes or the new, never a part."""
+    """Write `data` beside `path`, flush, rename: a reader sees the old bytes or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

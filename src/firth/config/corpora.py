@@ -20,7 +20,7 @@ class Source(Section):
     attribution: str = Field(min_length=1, description="Whom to credit, and where the text comes from.")
     evaluation_share: Share = Field(
         default=0.0,
-        description="Share of documents, chosen by hash of the text, that an evaluation task owns: they never enter the corpus.",
+        description="Share of documents, chosen by hash, that an evaluation task owns: they never enter the corpus.",
     )
 
 
@@ -46,7 +46,7 @@ class FileSource(Records):
     kind: Literal["files"]
     paths: list[str] = Field(min_length=1, description="Files or globs, absolute or relative to the project folder.")
     sha256: Sha256 = Field(
-        description="Pin of the files' names and bytes, written by `firth corpus add` and `firth corpus pin`; other bytes are refused."
+        description="Pin of the files' names and bytes, written by `firth corpus pin`; other bytes are refused."
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from firth.config.base import Section, Seed
 from firth.config.corpora import Sha256
+from firth.config.word2vec import ModelName
 
 WordList = Annotated[list[str], Field(min_length=1)]
 Pair = Annotated[tuple[str, str], Field(strict=False)]
@@ -20,7 +21,7 @@ class TaskFiles(Section):
     package: str
     version: str
     sha256: Sha256
-    platforms: list[str] = []
+    platforms: list[str] = Field(default=[])
     python_version: str | None = None
     analogies: str
     wordsim353: str
@@ -65,7 +66,9 @@ class Demand(Section):
 class Gate(Section):
     """The promotion policy, the same for every word2vec model."""
 
-    models: Annotated[list[Literal["skipgram", "cbow"]], Field(min_length=1)] = ["skipgram", "cbow"]
+    models: list[ModelName] = Field(
+        default=["skipgram", "cbow"], min_length=1, description="Models that are offered for promotion."
+    )
     suites: dict[Suite, Demand] = Field(min_length=1)
     decisive: Suite = Field(description="The suite on which a challenger must gain.")
     min_gain: float = Field(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from firth.config.explain import explain, is_open, known_keys, unknown_key
 from firth.config.params import Params
 from firth.errors import ConfigError
 
@@ -47,7 +47,7 @@ def with_overrides(text: str, overrides: Sequence[str], where: str = "params.yam
     """`text` with each `key.path=value` set, comments kept, and the checked parameters it then holds.
 
     Values are YAML: `word2vec.window=8`, `gate.models=[cbow]`. A key that does not exist is refused with its likeliest
-    spelling; nothing is written anywhere.
+    spelling; nothing is written anywhere. Defaults that `text` leaves out are spelt out: DVC reads the file.
     """
     tree = parse(text, where)
     for override in overrides:
@@ -55,9 +55,11 @@ def with_overrides(text: str, overrides: Sequence[str], where: str = "params.yam
         if not found or not key.strip():
             raise ConfigError(f"{override!r}: write it as key=value, such as word2vec.window=8")
         _assign(tree, key.strip(), parse_value(value, key))
+    params = check(tree, "--set" if overrides else where, with_lines=not overrides)
+    _fill(tree, params.model_dump(mode="json", exclude={"corpora"}))  # DVC takes a corpus as a whole
     out = io.StringIO()
     _yaml().dump(tree, out)
-    return out.getvalue(), check(tree, "--set" if overrides else where)
+    return out.getvalue(), params
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
@@ -80,13 +82,13 @@ def parse_value(text: str, key: str) -> Any:
         raise ConfigError(f"{key}: {text!r} is not a YAML value") from None
 
 
-def check(tree: Mapping[str, Any], where: str) -> Params:
+def check(tree: Mapping[str, Any], where: str, with_lines: bool = True) -> Params:
     """`tree` as parameters, or one error that lists everything wrong with it."""
     plain = _plain(tree)
     try:
         return Params.model_validate(plain)
     except ValidationError as error:
-        lines = [_explain(detail, plain, tree) for detail in error.errors(include_url=False)]
+        lines = [explain(detail, tree, with_lines) for detail in error.errors(include_url=False)]
         raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from None
 
 
@@ -125,107 +127,28 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _fill(tree: dict[str, Any], full: Mapping[str, Any]) -> None:
+    """Add what `tree` leaves out; keys without a value (None) stay out."""
+    for key, value in full.items():
+        if key not in tree:
+            if value is not None:
+                tree[key] = value
+        elif isinstance(value, Mapping):
+            _fill(tree[key], value)
+
+
 def _assign(tree: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
     here: Any = tree
-    model: Any = Params
     for depth, part in enumerate(path):
-        if isinstance(here, dict) and part not in here and _has_field(model, part):
+        parents = path[:depth]
+        if part not in known_keys(parents, tree):
+            raise ConfigError(unknown_key(".".join(path[: depth + 1]), known_keys(parents, tree)))
+        if part not in here:
             here[part] = {}
-        if not isinstance(here, dict) or part not in here:
-            known = _known_keys(here, model)
-            raise ConfigError(_unknown(".".join(path[: depth + 1]), part, known))
         here = here[part]
-        model = _submodel(model, part)
-    if not isinstance(here, dict) or not (last in here or _has_field(model, last)):
-        raise ConfigError(_unknown(key, last, _known_keys(here, model)))
+        if not isinstance(here, dict):
+            raise ConfigError(f"{key}: {'.'.join(path[: depth + 1])} is a single value and has no keys")
+    if last not in known_keys(path, tree) and not is_open(path):
+        raise ConfigError(unknown_key(key, known_keys(path, tree)))
     here[last] = value
-
-
-def _submodel(model: Any, part: str) -> Any:
-    """The model behind field `part`, where it is one model (not a union or a mapping)."""
-    if not _has_field(model, part):
-        return None
-    annotation = model.model_fields[part].annotation
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-
-
-def _has_field(model: Any, part: str) -> bool:
-    return isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields
-
-
-def _known_keys(here: Any, model: Any) -> list[str]:
-    keys = list(here) if isinstance(here, dict) else []
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        keys += [name for name in model.model_fields if name not in keys]
-    return keys
-
-
-def _unknown(key: str, part: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(part, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}" if known else "it has no keys"
-    return f"{key}: unknown key; {hint}"
-
-
-def _explain(detail: Any, plain: Any, tree: Any) -> str:
-    """One pydantic error as `key = value: what would be valid (line n)`."""
-    kinds = {"files", "package", "hub"}
-    path = [part for part in detail["loc"] if part not in kinds]
-    key = ".".join(str(part) for part in path)
-    line = _line(tree, path)
-    at = f" (line {line})" if line else ""
-    if detail["type"] == "extra_forbidden":
-        parent = ".".join(str(part) for part in path[:-1])
-        return _unknown(key, str(path[-1]), _fields_at(parent)) + at
-    if detail["type"] == "missing":
-        return f"{key}: missing; {_describe(key) or 'it is required'}{at}"
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    shown = detail["input"]
-    value = f" = {shown!r}" if isinstance(shown, str | int | float | bool | type(None)) else ""
-    described = _describe(key)
-    return f"{key or 'parameters'}{value}: {message}{f'. {described}' if described else ''}{at}"
-
-
-def _line(tree: Any, path: Sequence[Any]) -> int | None:
-    here: Any = tree
-    line: int | None = None
-    for part in path:
-        try:
-            position = here.lc.key(part) if isinstance(here, dict) else here.lc.item(part)
-            line = position[0] + 1
-            here = here[part]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            break
-    return line
-
-
-def _fields_at(key: str) -> list[str]:
-    model: Any = Params
-    for part in key.split(".") if key else []:
-        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            model = model.model_fields[part].annotation
-        else:
-            options = [item for item in _models_in(model) if item is not None]
-            return sorted({name for option in options for name in option.model_fields})
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return list(model.model_fields)
-    return sorted({name for option in _models_in(model) for name in option.model_fields})
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
-
-
-def _describe(key: str) -> str:
-    """The field's own description, so that a refusal also says what the parameter is for."""
-    model: Any = Params
-    description = ""
-    for part in key.split("."):
-        if not (isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields):
-            return ""
-        field = model.model_fields[part]
-        description, model = field.description or "", field.annotation
-    return description
