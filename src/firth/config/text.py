@@ -32,6 +32,18 @@ class Validation(Section):
     mean_word_length: tuple[float, float] = Field(
         default=(3.0, 8.0), strict=False, description="Valid range of the mean word length, in characters."
     )
+    min_sample_share: Share = Field(
+        default=0.95,
+        description="Smallest share of sampled documents that must each be mostly letters, with usual words, readable, free "
+        "of markup and not misread as Latin-1.",
+    )
+
+    @model_validator(mode="after")
+    def _word_lengths_are_a_range(self) -> Self:
+        low, high = self.mean_word_length
+        if not 0 <= low < high:
+            raise ValueError(f"mean_word_length: [{low}, {high}] is not a range; write [smallest, largest]")
+        return self
 
 
 class Prepare(Section):
