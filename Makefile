@@ -1,0 +1,76 @@
+# Two commands do all the set-up: `make demo` and `make test`. Everything runs in .venv; nothing is installed elsewhere.
+PYTHON ?= python3
+# Which build of torch is the user's choice: TORCH_ARGS is handed to pip (README, "CPU or CUDA").
+TORCH_ARGS ?=
+UV := .venv/bin/uv
+UV_VERSION := 0.13.9
+# What a shell may have set against compiled bytecode would make every start slow.
+unexport PYTHONDONTWRITEBYTECODE
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+STAMP := .venv/.installed-by-make
+
+.PHONY: help demo test test-quick test-system lint types layers check format lock hooks bench up down clean
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(STAMP): requirements.txt requirements-torch.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed; {sys.executable} is {v.major}.{v.minor}. Name another: make PYTHON=python3.12 ...")'
+	@echo "==> .venv: everything pinned and hashed, then torch (its build is yours to choose)"
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(UV) pip install --python .venv/bin/python --no-deps --require-hashes --compile-bytecode -r requirements.txt
+	.venv/bin/python -m pip install --disable-pip-version-check --no-input $(TORCH_ARGS) -r requirements-torch.txt
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m pip check
+	@touch $(STAMP)
+
+env: $(STAMP)  ## Build .venv from pinned versions
+
+demo: $(STAMP)  ## Raw text to promoted word vectors, on small real corpora
+	@firth run
+
+test: $(STAMP)  ## All tests but those that need servers, a browser or kills
+	pytest -m "not system"
+
+test-quick: $(STAMP)  ## What answers within 90 seconds
+	pytest -m "not system and not slow and not registry"
+
+test-system: $(STAMP)  ## Servers, browser, kills, clones
+	pytest -m system
+
+lint: $(STAMP)
+	ruff format --check
+	ruff check
+
+types: $(STAMP)
+	mypy
+
+layers: $(STAMP)
+	lint-imports
+
+check: lint types layers  ## Lint, types and layers
+
+format: $(STAMP)
+	ruff format
+	ruff check --fix
+
+hooks: $(STAMP)  ## Install the pre-commit hooks
+	pre-commit install
+
+bench: $(STAMP)  ## Side by side with gensim
+	python bench/word2vec.py --quick
+
+up: $(STAMP)  ## Prefect, MLflow and a worker on this machine
+	@firth up
+
+down: $(STAMP)  ## Stop them
+	@firth down
+
+lock: $(STAMP)  ## Resolve requirements.in anew
+	$(UV) pip compile requirements.in --universal --python-version 3.11 --generate-hashes --quiet --upgrade \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.all
+	.venv/bin/python infra/lock.py requirements.all requirements.txt
+	rm requirements.all
+
+clean:  ## Remove the environment and caches, never data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
