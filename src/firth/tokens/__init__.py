@@ -1,1 +1,1 @@
-"""."""
+"""From sentences to numbers: what a word is, the vocabulary, and the memory-mapped id stream."""

@@ -1,0 +1,122 @@
+"""Checkpoints that a kill at any moment leaves readable: written aside, checked by digest, renamed into place.
+
+A checkpoint is a folder `step-000000000012`: `arrays.safetensors` and `state.json`, which names the training it
+belongs to and the digests of both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from firth.canonical import dumps, file_sha256, read_json, value_sha256
+from firth.errors import IntegrityError
+
+Array = NDArray[Any]
+
+ARRAYS, STATE = "arrays.safetensors", "state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was saved after `step` steps."""
+
+    step: int
+    arrays: dict[str, Array]
+    state: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one training in `folder`; the newest `keep` stay.
+
+    One process at a time may use a folder (`training.lock`).
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, keep: int = 2) -> None:
+        self.folder, self.fingerprint, self.keep = folder, fingerprint, keep
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in folder.glob(".part-*"):
+            shutil.rmtree(part)
+
+    def save(self, step: int, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> Path:
+        """Write `arrays` and JSON `state` as the checkpoint of `step`; the folder it is in."""
+        part = self.folder / f".part-{step:012d}"
+        part.mkdir()
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / ARRAYS)
+        content = {
+            "fingerprint": self.fingerprint,
+            "step": step,
+            "arrays_sha256": file_sha256(part / ARRAYS),
+            "state": dict(state),
+        }
+        (part / STATE).write_text(dumps({**content, "sha256": value_sha256(content)}), encoding="utf-8")
+        for written in (part / ARRAYS, part / STATE, part):
+            _flush(written)
+        target = self.folder / f"step-{step:012d}"
+        if target.exists():  # a damaged one of the same step, which `latest` has passed over
+            shutil.rmtree(target)
+        part.rename(target)
+        _flush(self.folder)
+        for old in self._folders()[self.keep :]:
+            shutil.rmtree(old)
+        return target
+
+    def latest(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole, or None; damaged ones are named on stderr and passed over.
+
+        Raises:
+            IntegrityError: it belongs to another training.
+        """
+        for folder in self._folders():
+            try:
+                return self._read(folder)
+            except _DamagedError as error:
+                print(f"{error}; going back to the checkpoint before", file=sys.stderr, flush=True)
+        return None
+
+    def _folders(self) -> list[Path]:
+        """Newest first."""
+        return sorted((path for path in self.folder.glob("step-*") if path.is_dir()), reverse=True)
+
+    def _read(self, folder: Path) -> Checkpoint:
+        try:
+            content = read_json(folder / STATE)
+            digest = content.pop("sha256")
+            if value_sha256(content) != digest:
+                raise _DamagedError(f"{folder / STATE}: altered")
+            if file_sha256(folder / ARRAYS) != content["arrays_sha256"]:
+                raise _DamagedError(f"{folder / ARRAYS}: torn or altered")
+            arrays = load_file(folder / ARRAYS)
+        except (IntegrityError, OSError, KeyError, AttributeError, SafetensorError) as error:
+            if isinstance(error, _DamagedError):
+                raise
+            raise _DamagedError(f"{folder}: not a whole checkpoint ({error})") from None
+        if content["fingerprint"] != self.fingerprint:
+            raise IntegrityError(
+                f"{folder}: a checkpoint of another training ({content['fingerprint'][:12]}…, this one is "
+                f"{self.fingerprint[:12]}…); remove the folder to start anew"
+            )
+        return Checkpoint(content["step"], arrays, content["state"])
+
+
+class _DamagedError(IntegrityError):
+    """This checkpoint cannot be used, an older one may."""
+
+
+def _flush(path: Path) -> None:
+    """Let `path`, a file or a folder, reach the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

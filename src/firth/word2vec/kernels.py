@@ -1,0 +1,263 @@
+"""Skip-gram and CBOW over a stretch of the id stream: subsample, draw windows and noise, hand tiles their rows.
+
+Random numbers are splitmix64: the state is a counter, a draw is the counter well mixed. Noise is drawn one centre
+ahead, so that its rows are on their way from memory while the centre before is worked on.
+"""
+
+# The functions below are compiled: numba knows their types, annotations would only repeat them.
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numba import njit
+
+from firth.word2vec.compile_cache import Kernel, cached
+from firth.word2vec.tile import ALIGNMENT, LANES, TOTALS, add_difference, mean_of_rows, prefetch_row, tile
+
+SENTENCE = 1000
+"""Longest sentence in words after subsampling; a longer one is cut, as in the toolkit."""
+
+REDRAWS = 64
+"""Noise equal to the positive is drawn again this often; then any other word is taken, so that a vocabulary that is
+nearly one word ends too."""
+
+FLUSH = 2048
+"""Tiles after which the running loss goes from float32 to float64."""
+
+_HIGH = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+
+
+@njit
+def following(state):
+    """The next counter; `bits` of it are the draw."""
+    return state + _GOLDEN
+
+
+@njit
+def bits(state):
+    """64 random bits of a counter."""
+    value = (state ^ (state >> _SHIFTS[0])) * _MIX[0]
+    value = (value ^ (value >> _SHIFTS[1])) * _MIX[1]
+    return value ^ (value >> _SHIFTS[2])
+
+
+@njit
+def noise_word(draw, thresholds, others):
+    """A word of the noise distribution from 64 random bits: the upper half picks the slot, the lower one decides."""
+    slot = np.int64(((draw >> _HIGH) * np.uint64(len(thresholds))) >> _HIGH)
+    return slot if (draw & _LOW) <= np.uint64(thresholds[slot]) else np.int64(others[slot])
+
+
+@njit
+def read_sentence(stream, position, stop, keep, state, sentence):
+    """Copy the kept words of the sentence at `position` to `sentence`, up to its end, `stop`, or a full buffer.
+
+    Returns (words kept, words read, next position, state); words read is −1 if an id is outside the vocabulary.
+    """
+    kept = read = 0
+    while position < stop and kept < len(sentence):
+        word = stream[position]
+        if word < -1 or word >= len(keep):
+            return kept, -1, position, state
+        position += 1
+        if word < 0:
+            break
+        read += 1
+        state = following(state)
+        if (bits(state) >> _HIGH) <= np.uint64(keep[word]):
+            sentence[kept] = word
+            kept += 1
+    return kept, read, position, state
+
+
+@njit
+def replace_positive(words, count, positive, thresholds, others, state):
+    """Draw again each of `words` that equals the positive. Returns the state."""
+    for j in range(count):
+        tries = 0
+        while words[j] == positive:
+            state = following(state)
+            if tries < REDRAWS:
+                words[j] = noise_word(bits(state), thresholds, others)
+            else:
+                step = np.int64(((bits(state) >> _HIGH) * np.uint64(len(thresholds) - 1)) >> _HIGH)
+                words[j] = (positive + 1 + step) % len(thresholds)
+            tries += 1
+    return state
+
+
+@njit
+def has_repeat(words, count):
+    """Whether two of the first `count` words are the same."""
+    for j in range(1, count):
+        for i in range(j):
+            if words[i] == words[j]:
+                return True
+    return False
+
+
+@njit
+def flush(products, exponents, sums):
+    """The loss gathered by tiles (see `tile.TOTALS`), which starts again at 0."""
+    loss = 0.0
+    for lane in range(LANES):
+        loss += np.log(np.float64(products[lane])) + exponents[lane] * np.log(2.0) + np.float64(sums[lane])
+        products[lane] = 1.0
+        exponents[lane] = 0
+        sums[lane] = 0.0
+    return loss
+
+
+@njit
+def separate(rows, count, copies, chunks):
+    """Give each repeated row address a private copy; `copies` has 2 rows for each of `count`: now and before."""
+    row_bytes = chunks * ALIGNMENT
+    for j in range(1, count):
+        for i in range(j):
+            if rows[count + i] == rows[j]:
+                break
+        else:
+            rows[count + j] = rows[j]
+            continue
+        rows[count + j] = rows[j]
+        own = copies + 2 * j * row_bytes
+        mean_of_rows(rows.ctypes.data + 8 * j, 1, own, chunks)
+        mean_of_rows(rows.ctypes.data + 8 * j, 1, own + row_bytes, chunks)
+        rows[j] = own
+
+
+@njit
+def merge(rows, count, copies, chunks):
+    """Add to each repeated row what its private copy has gained, and restore the address."""
+    row_bytes = chunks * ALIGNMENT
+    for j in range(1, count):
+        if rows[j] != rows[count + j]:
+            own = copies + 2 * j * row_bytes
+            rows[j] = rows[count + j]
+            add_difference(rows.ctypes.data + 8 * j, 1, own, own + row_bytes, chunks)
+
+
+@cache
+def kernel(model: str, chunks: int, negatives: int) -> Kernel:
+    """The compiled kernel of `model` for rows of `chunks` · 16 floats; compiled at its first call, then kept on disk.
+
+    Its closure holds integers only: numba can then name the compiled code by them.
+
+    Called with (stream, start, stop, input, output, keep, thresholds, others, window, rate, floor, seen, pace, total,
+    state): the int32 ids from `start` to `stop`; both matrices (`matrices.aligned`); thresholds of subsampling and of
+    the noise's alias table; the learning rate `rate`, decayed to max(`floor`, 1 − words / `total`) of it, where words
+    are `seen` ones and `pace` for each one read here; the generator's state.
+    Returns (words read, examples, position, summed loss); words read is −1 if the id at `position` is invalid.
+    """
+    outputs = negatives + 1
+    row_bytes = chunks * ALIGNMENT
+    skipgram = model == "skipgram"
+
+    @njit(nogil=True, error_model="numpy")
+    def run(
+        stream, start, stop, inputs, outputs_matrix, keep, thresholds, others,
+        window, rate, floor, seen, pace, total, state,
+    ):  # fmt: skip
+        input_base = inputs.ctypes.data
+        output_base = outputs_matrix.ctypes.data
+        sentence = np.empty(SENTENCE, np.int64)
+        ahead = np.empty(negatives, np.int64)  # noise of the next centre
+        words = np.empty(outputs, np.int64)  # positive and noise of this one
+        rows = np.empty(2 * outputs, np.int64)  # their addresses, and room for `separate`
+        contexts = np.empty(2 * window + 2, np.int64)
+        pair = np.empty(4, np.int64)
+        buffer = np.zeros((2 * outputs + 6) * row_bytes + ALIGNMENT, np.uint8)
+        scratch = (buffer.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+        pair_copies = scratch + 2 * outputs * row_bytes
+        hidden = pair_copies + 4 * row_bytes
+        totals = np.zeros(TOTALS, np.float32)
+        products = totals[:LANES]
+        exponents = totals[LANES : 2 * LANES].view(np.int32)
+        sums = totals[2 * LANES :]
+        flush(products, exponents, sums)
+        totals_at = totals.ctypes.data
+        rows_at = rows.ctypes.data
+        contexts_at = contexts.ctypes.data
+        pair_at = pair.ctypes.data
+
+        position, words_read, examples, tiles, loss = start, 0, 0, 0, 0.0
+        while position < stop:
+            length, read, position, state = read_sentence(stream, position, stop, keep, state, sentence)
+            if read < 0:
+                return -1, examples, position, loss
+            progress = np.float64(seen + pace * words_read) / np.float64(total)
+            words_read += read
+            step_rate = np.float32(rate * max(1.0 - progress, floor))
+            if length < 2:
+                continue
+            for centre in range(-1, length):
+                if centre >= 0:
+                    words[0] = sentence[centre]
+                    for j in range(negatives):
+                        words[1 + j] = ahead[j]
+                    state = replace_positive(words[1:], negatives, words[0], thresholds, others, state)
+                if centre + 1 < length:
+                    for j in range(negatives):
+                        state = following(state)
+                        ahead[j] = noise_word(bits(state), thresholds, others)
+                        prefetch_row(output_base + ahead[j] * row_bytes, chunks)
+                    if centre + 1 + window < length:
+                        prefetch_row(input_base + sentence[centre + 1 + window] * row_bytes, chunks)
+                if centre < 0:
+                    continue
+                for j in range(outputs):
+                    rows[j] = output_base + words[j] * row_bytes
+                    rows[outputs + j] = rows[j]
+                repeated = has_repeat(words, outputs)
+                state = following(state)
+                reach = 1 + np.int64(((bits(state) >> _HIGH) * np.uint64(window)) >> _HIGH)
+                count = 0
+                for place in range(max(0, centre - reach), min(length, centre + reach + 1)):
+                    if place != centre:
+                        contexts[count] = input_base + sentence[place] * row_bytes
+                        count += 1
+
+                if skipgram:
+                    examples += count
+                    first = 0
+                    while first < count:
+                        if repeated:
+                            separate(rows, outputs, scratch, chunks)
+                        if first + 1 == count:
+                            tile(contexts_at + 8 * first, rows_at, step_rate, totals_at, 1, outputs, chunks)
+                        elif contexts[first] != contexts[first + 1]:
+                            tile(contexts_at + 8 * first, rows_at, step_rate, totals_at, 2, outputs, chunks)
+                        else:
+                            pair[0] = pair[1] = pair[2] = pair[3] = contexts[first]
+                            separate(pair, 2, pair_copies, chunks)
+                            tile(pair_at, rows_at, step_rate, totals_at, 2, outputs, chunks)
+                            merge(pair, 2, pair_copies, chunks)
+                        if repeated:
+                            merge(rows, outputs, scratch, chunks)
+                        first += 2
+                        tiles += 1
+                else:
+                    examples += 1
+                    mean_of_rows(contexts_at, count, hidden, chunks)
+                    mean_of_rows(contexts_at, count, hidden + row_bytes, chunks)
+                    pair[0] = hidden
+                    if repeated:
+                        separate(rows, outputs, scratch, chunks)
+                    tile(pair_at, rows_at, step_rate, totals_at, 1, outputs, chunks)
+                    if repeated:
+                        merge(rows, outputs, scratch, chunks)
+                    add_difference(contexts_at, count, hidden, hidden + row_bytes, chunks)
+                    tiles += 1
+                if tiles >= FLUSH:
+                    loss += flush(products, exponents, sums)
+                    tiles = 0
+        return words_read, examples, position, loss + flush(products, exponents, sums)
+
+    return cached(run)  # type: ignore[no-any-return]

@@ -1,0 +1,86 @@
+"""Chance in word2vec: which frequent words are left out, which words are noise, and where the random numbers come from.
+
+All of it is integers that the kernel compares with 32 random bits; the random numbers of a block are a pure function
+of (seed, epoch, block, thread), so that training resumes at a block without a saved generator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FULL = 0xFFFFFFFF
+"""A threshold that every 32-bit draw is at or below."""
+
+GOLDEN = 0x9E3779B97F4A7C15
+_MASK = 0xFFFFFFFFFFFFFFFF
+
+
+def mix(value: int) -> int:
+    """splitmix64's finaliser: 64 bits in, 64 well-mixed bits out."""
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+    return value ^ (value >> 31)
+
+
+def stream_start(*key: int) -> int:
+    """The generator's first state for `key`, such as (seed, epoch, block, thread)."""
+    state = 0
+    for part in key:
+        state = mix((state + GOLDEN + part) & _MASK)
+    return state
+
+
+def keep_thresholds(counts: NDArray[np.int64], sample: float) -> NDArray[np.uint32]:
+    """Per word: keep an occurrence when 32 random bits are at or below this.
+
+    The probability is sqrt(t / f) + t / f for a word of relative frequency f and t = `sample`, at most 1: the
+    toolkit's form of Mikolov et al. (2013b), section 2.3. `sample` 0 keeps every word.
+    """
+    if sample == 0.0:
+        return np.full(len(counts), FULL, dtype=np.uint32)
+    ratio = sample * counts.sum() / np.maximum(counts, 1)
+    return (np.minimum(np.sqrt(ratio) + ratio, 1.0) * FULL).astype(np.uint32)
+
+
+def noise_distribution(counts: NDArray[np.int64], exponent: float) -> NDArray[np.float64]:
+    """Probability of each word as noise: its count to the power `exponent`, normalised."""
+    weights = counts.astype(np.float64) ** exponent
+    return weights / weights.sum()
+
+
+@dataclass(frozen=True)
+class AliasTable:
+    """Walker's alias method: draw a slot uniformly; keep it if 32 random bits are at or below its threshold, else its
+    other word.
+    """
+
+    thresholds: NDArray[np.uint32]
+    others: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, probabilities: NDArray[np.float64]) -> AliasTable:
+        """The table of a distribution over word ids (Vose's construction)."""
+        size = len(probabilities)
+        scaled = (probabilities * size).tolist()
+        thresholds = np.full(size, FULL, dtype=np.uint32)
+        others = np.arange(size, dtype=np.int32)
+        small = [i for i, mass in enumerate(scaled) if mass < 1.0]
+        large = [i for i, mass in enumerate(scaled) if mass >= 1.0]
+        while small and large:
+            less, more = small.pop(), large[-1]
+            thresholds[less] = int(scaled[less] * FULL)
+            others[less] = more
+            scaled[more] -= 1.0 - scaled[less]
+            if scaled[more] < 1.0:
+                small.append(large.pop())
+        return cls(thresholds, others)
+
+    def probabilities(self) -> NDArray[np.float64]:
+        """The distribution that the table draws from."""
+        kept = self.thresholds / FULL
+        mass = kept.copy()
+        np.add.at(mass, self.others, 1.0 - kept)
+        return mass / len(mass)
