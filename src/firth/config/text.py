@@ -33,7 +33,7 @@ class Validation(Section):
         default=(3.0, 8.0), strict=False, description="Valid range of the mean word length, in characters."
     )
     min_sample_share: Share = Field(
-        default=0.95,
+        default=0.9,
         description="Smallest share of sampled documents that must each be mostly letters, with usual words, readable, free "
         "of markup and not misread as Latin-1.",
     )

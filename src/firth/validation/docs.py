@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from firth.validation.expectations import number
+from firth.validation.expectations import number, percent
 from firth.validation.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -69,19 +69,15 @@ def render(
     return pages
 
 
-def percent(share: float) -> str:
-    """`12.3%`, `<0.01%`: at most two decimals, and nothing that is there reads as nothing."""
-    if 0 < share < 0.0001:
-        return "<0.01%"
-    return f"{share * 100:.2f}".rstrip("0").rstrip(".") + "%"
-
-
 def _sections(result: ExpectationSuiteValidationResult) -> list[dict[str, Any]]:
     """Great Expectations' sections, one a column, without the overview (run time, batch ids, dead links)."""
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
     for one in result.results:
         one.result.pop("unexpected_index_query", None)  # pandas code for a table that the reader does not have
+        value: Any = one.result.get("observed_value")
+        if hasattr(value, "item"):
+            one.result["observed_value"] = value.item()  # its renderer chokes on NumPy's scalars
     document = ValidationResultsPageRenderer().render(result).to_json_dict()
     sections: list[dict[str, Any]] = document["sections"]
     return [section for section in sections if section["section_name"] != "Overview"]

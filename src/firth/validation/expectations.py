@@ -26,7 +26,7 @@ class Expectation:
 
     @property
     def expected(self) -> str:
-        """The bound in words: `at most 0.3`, `at least 95% of documents: 3 to 8`."""
+        """The bound in words: `at most 0.3`, `3 to 8, in at least 90% of documents`."""
         if self.low is not None and self.high is not None:
             bound = number(self.low) if self.low == self.high else f"{number(self.low)} to {number(self.high)}"
         elif self.low is not None:
@@ -34,12 +34,19 @@ class Expectation:
         else:
             assert self.high is not None
             bound = number(self.high) if self.high == 0 else f"at most {number(self.high)}"
-        return bound if self.about == "statistics" else f"{bound}, in at least {number(self.mostly)} of documents"
+        return bound if self.about == "statistics" else f"{bound}, in at least {percent(self.mostly)} of documents"
 
 
 def number(value: float) -> str:
     """A number as a person writes it: `100,000`, `0.001`, `5.25`."""
     return f"{round(value):,}" if float(value).is_integer() else f"{value:.6f}".rstrip("0")
+
+
+def percent(share: float) -> str:
+    """`12.3%`, `<0.01%`: at most two decimals, and nothing that is there reads as nothing."""
+    if 0 < share < 0.0001:
+        return "<0.01%"
+    return f"{share * 100:.2f}".rstrip("0").rstrip(".") + "%"
 
 
 def expectations(bounds: Validation) -> Sequence[Expectation]:

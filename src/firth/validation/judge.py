@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from firth.validation.expectations import Expectation
+from firth.validation.expectations import Expectation, number, percent
 from firth.validation.statistics import EXAMPLES, Example, Statistics
 
 if TYPE_CHECKING:
@@ -22,12 +22,20 @@ class Judgement:
     """One expectation, judged."""
 
     name: str
+    about: About
     column: str
     expected: str
     observed: float | None
     """The statistic's value; of a sampled column, the share of documents that meet it (None: none to judge)."""
     success: bool
     examples: list[Example]
+
+    @property
+    def seen(self) -> str:
+        """`observed` in words."""
+        if self.observed is None:
+            return "none to judge"
+        return number(self.observed) if self.about == "statistics" else f"{percent(self.observed)} of documents"
 
     def as_json(self) -> dict[str, Any]:
         """One entry of `results.json`."""
@@ -79,7 +87,8 @@ def judge(
 
 
 def _as_gx(entry: Expectation) -> Any:
-    from great_expectations.expectations.core import ExpectColumnMaxToBeBetween, ExpectColumnValuesToBeBetween
+    from great_expectations.expectations.core.expect_column_max_to_be_between import ExpectColumnMaxToBeBetween
+    from great_expectations.expectations.core.expect_column_values_to_be_between import ExpectColumnValuesToBeBetween
 
     settings: dict[str, Any] = {
         "column": entry.column,
@@ -107,5 +116,5 @@ def _judgement(entry: Expectation, result: Any, statistics: Statistics, sample: 
         observed = round(1 - details["unexpected_count"] / judged, 6) if judged else None
         if not success:
             rows = [sample[found["number"]] for found in details["unexpected_index_list"][:EXAMPLES]]
-            examples = [{"doc_id": row["doc_id"], "text": row["text"]} for row in rows]
-    return Judgement(entry.name, entry.column, entry.expected, observed, success, examples)
+            examples = [{"doc_id": row["doc_id"], "text": row["excerpts"][entry.column]} for row in rows]
+    return Judgement(entry.name, entry.about, entry.column, entry.expected, observed, success, examples)

@@ -6,7 +6,7 @@ import heapq
 from hashlib import blake2b
 from typing import Any
 
-from firth.validation.characters import MARKUP, MISREAD, Measures, excerpt
+from firth.validation.characters import MARKUP, MISREAD, Measures, broken_at, excerpt
 
 
 class Sample:
@@ -27,22 +27,28 @@ class Sample:
             heapq.heapreplace(self._heap, (rank, -number, _row(doc_id, source, text, measures)))
 
     def rows(self) -> list[dict[str, Any]]:
-        """The sampled documents in reading order: `doc_id`, `source`, and the columns that are judged."""
+        """The sampled documents in reading order: ids, the judged columns, and for each column a telling excerpt."""
         return [row for _, _, row in sorted(self._heap, key=lambda entry: -entry[1])]
 
 
 def _row(doc_id: str, source: str, text: str, measures: Measures) -> dict[str, Any]:
     markup, misread = MARKUP.findall(text), MISREAD.findall(text)
-    signs = (MARKUP if markup else MISREAD).search(text) if markup or misread else None
+    first_markup, first_misread = MARKUP.search(text), MISREAD.search(text)
     has_words = measures.words > 0
     return {
         "doc_id": doc_id,
         "source": source,
-        "text": excerpt(text, signs.start() if signs else 0),
         # A document without words is counted as empty; it has no ratios that one could judge.
         "document_letter_share": round(measures.letter_share, 6) if has_words else None,
         "document_mean_word_length": round(measures.mean_word_length, 6) if has_words else None,
         "document_broken_share": round(measures.broken_share, 6) if has_words else None,
         "markup_signs": len(markup),
         "misread_signs": len(misread),
+        "excerpts": {
+            "document_letter_share": excerpt(text),
+            "document_mean_word_length": excerpt(text),
+            "document_broken_share": excerpt(text, broken_at(text) if measures.broken else 0),
+            "markup_signs": excerpt(text, first_markup.start() if first_markup else 0),
+            "misread_signs": excerpt(text, first_misread.start() if first_misread else 0),
+        },
     }

@@ -118,10 +118,10 @@ class Collector:
         def offer(cause: Cause, badness: float, make: Callable[[], Example] = example) -> None:
             self._worst.setdefault(cause, _Worst()).offer(badness, number, make)
 
-        offer("short", -measures.words)
         if not measures.words:
             offer("empty", 0.0)
             return
+        offer("short", -measures.words)
         if measures.broken:
             offer("broken", measures.broken_share, lambda: example(broken_at(text)))
         if measures.longest > self.bounds.max_word_length:

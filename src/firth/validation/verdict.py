@@ -14,7 +14,7 @@ from firth.config.text import Validation
 from firth.progress import Meter, step
 from firth.shards import ShardEntry, read_shards
 from firth.validation.docs import render
-from firth.validation.expectations import expectations, number
+from firth.validation.expectations import expectations
 from firth.validation.judge import Judgement, judge
 from firth.validation.statistics import Collector
 
@@ -40,8 +40,7 @@ class Verdict:
         failed = [judgement for judgement in self.judgements if not judgement.success]
         lines = [f"corpus {self.corpus} fails {len(failed)} of {len(self.judgements)} expectations"]
         for entry in failed:
-            observed = "none to judge" if entry.observed is None else number(entry.observed)
-            lines.append(f"  ✗ {entry.name} ({entry.column}): expected {entry.expected}; observed {observed}")
+            lines.append(f"  ✗ {entry.name} ({entry.column}): expected {entry.expected}; observed {entry.seen}")
             lines += [f"      {example['doc_id']}: {example['text'] or '(empty)'}" for example in entry.examples]
         return "\n".join(lines)
 
