@@ -75,9 +75,8 @@ def _sections(result: ExpectationSuiteValidationResult) -> list[dict[str, Any]]:
 
     for one in result.results:
         one.result.pop("unexpected_index_query", None)  # pandas code for a table that the reader does not have
-        value: Any = one.result.get("observed_value")
-        if hasattr(value, "item"):
-            one.result["observed_value"] = value.item()  # its renderer chokes on NumPy's scalars
+        if "observed_value" in one.result:  # its renderer chokes on NumPy's scalars and asks the locale
+            one.result["observed_value"] = number(one.result["observed_value"])
     document = ValidationResultsPageRenderer().render(result).to_json_dict()
     sections: list[dict[str, Any]] = document["sections"]
     return [section for section in sections if section["section_name"] != "Overview"]
@@ -93,7 +92,7 @@ def _section(section: dict[str, Any], index: int) -> str:
 
 
 def _bars(histogram: Sequence[Mapping[str, int]]) -> list[dict[str, Any]]:
-    """The bins from the first to the last that holds documents, with their height in percent of the highest."""
+    """The bins from the first to the last that holds documents, with their part of the highest."""
     filled = [index for index, one in enumerate(histogram) if one["documents"]]
     if not filled:
         return []
@@ -102,7 +101,7 @@ def _bars(histogram: Sequence[Mapping[str, int]]) -> list[dict[str, Any]]:
         {
             "label": number(one["from"]) if one["from"] == one["to"] else f"{one['from']:,}–{one['to']:,}",
             "documents": one["documents"],
-            "height": round(100 * one["documents"] / highest, 2),
+            "part": round(one["documents"] / highest, 4),
         }
         for one in histogram[filled[0] : filled[-1] + 1]
     ]

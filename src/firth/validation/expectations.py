@@ -33,7 +33,7 @@ class Expectation:
             bound = f"at least {number(self.low)}"
         else:
             assert self.high is not None
-            bound = number(self.high) if self.high == 0 else f"at most {number(self.high)}"
+            bound = "none" if self.high == 0 else f"at most {number(self.high)}"
         return bound if self.about == "statistics" else f"{bound}, in at least {percent(self.mostly)} of documents"
 
 

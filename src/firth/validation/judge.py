@@ -63,8 +63,9 @@ def judge(
     source = context.data_sources.add_pandas("corpus")
     rows = [{entry.column: statistics.total[entry.column] for entry in expected if entry.about == "statistics"}]
     # Ids come from the data and end up in HTML that Great Expectations does not escape.
-    looked_at = [{**row, "number": number, "doc_id": html.escape(row["doc_id"])} for number, row in enumerate(sample)]
-    columns = ["number", "doc_id", *(entry.column for entry in expected if entry.about == "sample")]
+    by_id = {html.escape(row["doc_id"]): row for row in sample}
+    looked_at = [{**row, "doc_id": html.escape(row["doc_id"])} for row in sample]
+    columns = ["doc_id", *(entry.column for entry in expected if entry.about == "sample")]
     frames = {"statistics": pd.DataFrame(rows), "sample": pd.DataFrame(looked_at, columns=columns)}
 
     results: dict[About, ExpectationSuiteValidationResult] = {}
@@ -77,13 +78,13 @@ def judge(
                 suite.add_expectation(_as_gx(entry))
         form: dict[str, Any] = {"result_format": "COMPLETE"}
         if about == "sample":
-            form["unexpected_index_column_names"] = ["number", "doc_id"]
+            form["unexpected_index_column_names"] = ["doc_id"]
         results[about] = definition.get_batch({"dataframe": frames[about]}).validate(suite, result_format=form)
 
     found: dict[str, Any] = {}
     for of in results.values():
         found |= {result.expectation_config.meta["name"]: result for result in of.results if result.expectation_config}
-    return [_judgement(entry, found[entry.name], statistics, sample) for entry in expected], results
+    return [_judgement(entry, found[entry.name], statistics, by_id) for entry in expected], results
 
 
 def _as_gx(entry: Expectation) -> Any:
@@ -103,7 +104,7 @@ def _as_gx(entry: Expectation) -> Any:
     return ExpectColumnValuesToBeBetween(**settings, mostly=entry.mostly)
 
 
-def _judgement(entry: Expectation, result: Any, statistics: Statistics, sample: list[dict[str, Any]]) -> Judgement:
+def _judgement(entry: Expectation, result: Any, statistics: Statistics, by_id: dict[str, dict[str, Any]]) -> Judgement:
     success, details = bool(result.success), result.result
     examples: list[Example] = []
     observed: float | None
@@ -115,6 +116,6 @@ def _judgement(entry: Expectation, result: Any, statistics: Statistics, sample: 
         judged = details["element_count"] - details["missing_count"]
         observed = round(1 - details["unexpected_count"] / judged, 6) if judged else None
         if not success:
-            rows = [sample[found["number"]] for found in details["unexpected_index_list"][:EXAMPLES]]
+            rows = [by_id[found["doc_id"]] for found in details["unexpected_index_list"][:EXAMPLES]]
             examples = [{"doc_id": row["doc_id"], "text": row["excerpts"][entry.column]} for row in rows]
     return Judgement(entry.name, entry.about, entry.column, entry.expected, observed, success, examples)
