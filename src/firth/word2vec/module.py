@@ -1,0 +1,76 @@
+"""word2vec under Lightning: one training step is one block of words, handed to the kernel whole.
+
+This module imports Lightning and is therefore imported only where training starts (`train.fit`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+
+from firth.word2vec.engine import Engine, Ids, Result
+from firth.word2vec.schedule import Schedule
+
+AfterStep = Callable[[int, Result], None]
+
+
+class Word2VecModule(LightningModule):  # type: ignore[misc]
+    """Both matrices as buffers that share the engine's memory; a batch is the number of a step of `schedule`.
+
+    Optimisation is manual: the kernel applies each pair's gradient as it goes.
+    """
+
+    def __init__(self, engine: Engine, stream: Ids, schedule: Schedule, after_step: AfterStep) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.engine, self.stream, self.schedule, self.after_step = engine, stream, schedule, after_step
+        for name, matrix in engine.matrices.items():
+            self.register_buffer(f"{name}_vectors", torch.from_numpy(matrix))  # (vocabulary, dim)
+
+    def training_step(self, step: int) -> torch.Tensor:
+        """Train on the block of `step`; its mean loss per example."""
+        epoch, index, block = self.schedule.at(step)
+        result = self.engine.train(
+            self.stream, block.start, block.stop, (epoch, index), self.schedule.seen_before(step),
+            self.schedule.total_words,
+        )  # fmt: skip
+        self.after_step(step, result)
+        return torch.tensor(result.mean_loss)
+
+    def configure_optimizers(self) -> list[Any]:
+        """None: see `training_step`."""
+        return []
+
+
+def run_steps(module: Word2VecModule, first_step: int) -> None:
+    """Run the steps of the module's schedule from `first_step` to its end, in one pass of a quiet Trainer."""
+    with _quiet():
+        trainer = Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(module, train_dataloaders=range(first_step, len(module.schedule)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's notes about devices and tips: nothing in them concerns a run on one CPU."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
