@@ -1,0 +1,122 @@
+"""The final page: the stage's page with what only the flow knows, written beside the clone's private state."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from firth.canonical import read_json, write_atomic
+from firth.errors import DataError
+from firth.progress import duration
+from firth.project import state_folder
+from firth.report.inputs import MODEL_LABELS
+from firth.report.page import render as render_page
+
+PACKAGES = ("torch", "numpy", "numba", "lightning", "dvc", "mlflow", "prefect", "great-expectations", "scikit-learn")
+VERDICTS = ("promoted", "refused", "unchanged")
+
+
+def render(
+    root: Path,
+    *,
+    runs: Sequence[Mapping[str, Any]],
+    decisions: Sequence[Mapping[str, Any]],
+    commit: str,
+    dirty: bool = False,
+    seconds: float | None = None,
+    flow_run: str | None = None,
+) -> Path:
+    """Write `.firth/report/index.html` and return its path.
+
+    Args:
+        root: The project folder; its `data/report/report.json` must exist, its `dvc.lock` is listed if it does.
+        runs: MLflow runs, one a training: `{"stage": "word2vec@skipgram", "run_id": "…", "url": "http…" or None,
+            "seconds": float or None, "metrics": {name: float}}`; only `stage` and `run_id` must be there.
+        decisions: Promotion decisions, one a model: `{"model": "skipgram", "verdict": "promoted" | "refused" |
+            "unchanged", "reasons": [str], "version": int or None, "champion": int or None}`, where `champion` is the
+            version that holds the alias afterwards; only `model` and `verdict` must be there.
+        commit: The git commit the run's code and parameters come from.
+        dirty: Whether uncommitted changes were part of the run.
+        seconds: How long the pipeline took.
+        flow_run: Name or id of the orchestrator's run.
+
+    Raises:
+        IntegrityError: `report.json` is missing or torn.
+        DataError: A run's address is neither http nor https, or a verdict is unknown.
+    """
+    report = read_json(root / "data" / "report" / "report.json")
+    page = state_folder(root) / "report" / "index.html"
+    run = {
+        "runs": [_run(one) for one in runs],
+        "decisions": [_decision(one) for one in decisions],
+        "commit": commit,
+        "dirty": dirty,
+        "seconds": seconds,
+        "took": None if seconds is None else duration(seconds),
+        "flow_run": flow_run,
+        "outputs": locked_outputs(root / "dvc.lock"),
+        "packages": _packages(),
+    }
+    data = Path(os.path.relpath(root.resolve() / "data", page.parent)).as_posix()
+    write_atomic(page, render_page(report, data=data, run=run).encode())
+    return page
+
+
+def locked_outputs(lock: Path) -> list[dict[str, str]]:
+    """`[{"stage", "path", "md5"}]` of a `dvc.lock`, in its order; empty where there is none."""
+    if not lock.is_file():
+        return []
+    try:
+        tree = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8")) or {}
+        return [
+            {"stage": stage, "path": str(out["path"]), "md5": str(out.get("md5", "–"))}
+            for stage, entry in tree.get("stages", {}).items()
+            for out in entry.get("outs", [])
+        ]
+    except (YAMLError, AttributeError, KeyError, TypeError):
+        raise DataError("not a dvc.lock", lock) from None
+
+
+def _run(one: Mapping[str, Any]) -> dict[str, Any]:
+    url = one.get("url")
+    if url is not None and urlsplit(url).scheme not in ("http", "https"):
+        raise DataError(f"the address of run {one['run_id']} is {url!r}; expected http or https")
+    seconds = one.get("seconds")
+    return {
+        "stage": one["stage"],
+        "run_id": one["run_id"],
+        "url": url,
+        "took": "–" if seconds is None else duration(seconds),
+        "metrics": {name: f"{value:.4g}" for name, value in sorted(one.get("metrics", {}).items())},
+    }
+
+
+def _decision(one: Mapping[str, Any]) -> dict[str, Any]:
+    if one["verdict"] not in VERDICTS:
+        raise DataError(f"verdict {one['verdict']!r} on {one['model']}; there are: {', '.join(VERDICTS)}")
+    return {
+        "model": one["model"],
+        "label": MODEL_LABELS.get(one["model"], one["model"]),
+        "verdict": one["verdict"],
+        "reasons": [str(reason) for reason in one.get("reasons", [])],
+        "version": one.get("version"),
+        "champion": one.get("champion"),
+    }
+
+
+def _packages() -> dict[str, str]:
+    """Versions of the installed packages that results or records depend on."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

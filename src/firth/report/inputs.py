@@ -1,0 +1,151 @@
+"""What the page is drawn from: the earlier stages' outputs, read once and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firth.canonical import read_json
+from firth.errors import DataError, IntegrityError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MODEL_ORDER = ("skipgram", "cbow")
+MODEL_LABELS = {"skipgram": "Skip-gram", "cbow": "CBOW"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """One trained model.
+
+    Attributes:
+        words: (vocabulary,) most frequent first.
+        counts: (vocabulary,) occurrences in the training text.
+        unit: float32 (vocabulary, dim), input vectors scaled to length one.
+        history: rows of `history.json`.
+        training: `training.json`.
+    """
+
+    name: str
+    words: list[str]
+    counts: list[int]
+    unit: NDArray[np.float32]
+    history: list[dict[str, Any]]
+    training: dict[str, Any]
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Row of each word."""
+        return {word: row for row, word in enumerate(self.words)}
+
+    @property
+    def label(self) -> str:
+        """The model's name as people write it."""
+        return MODEL_LABELS.get(self.name, self.name)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that stages before `report` wrote."""
+
+    manifest: dict[str, Any]
+    drops: dict[str, Any]
+    validations: list[dict[str, Any]]
+    documented: frozenset[str]
+    models: list[Model]
+    results: dict[str, Any]
+    predictions: dict[str, list[dict[str, Any]]]
+
+
+def read_inputs(data: Path) -> Inputs:
+    """Read `data/{corpus,validation,vectors,tasks}`; what is missing or torn is named in an `IntegrityError`."""
+    validations = [read_json(path) for path in sorted((data / "validation").glob("*/results.json"))]
+    documented = frozenset(
+        path.parent.parent.name for path in (data / "validation").glob("*/docs/index.html") if path.is_file()
+    )
+    models = [read_model(folder) for folder in _model_folders(data / "vectors")]
+    if not models:
+        raise IntegrityError(f"{data / 'vectors'}: no trained vectors; run the word2vec stages first")
+    tasks = data / "tasks" / "words"
+    return Inputs(
+        manifest=read_json(data / "corpus" / "manifest.json"),
+        drops=read_json(data / "corpus" / "drops.json"),
+        validations=validations,
+        documented=documented,
+        models=models,
+        results=read_json(tasks / "results.json"),
+        predictions={model.name: list(_json_lines(tasks / f"predictions-{model.name}.jsonl")) for model in models},
+    )
+
+
+def read_model(folder: Path) -> Model:
+    """The vectors in `folder`, with their vocabulary, history and training record."""
+    words, counts = _vocabulary(folder / "vocabulary.tsv")
+    unit = _unit_vectors(folder / "vectors.safetensors")
+    if len(unit) != len(words):
+        raise IntegrityError(f"{folder}: {len(unit)} vectors for {len(words)} words of vocabulary.tsv")
+    return Model(
+        name=folder.name,
+        words=words,
+        counts=counts,
+        unit=unit,
+        history=read_json(folder / "history.json"),
+        training=read_json(folder / "training.json"),
+    )
+
+
+def _model_folders(vectors: Path) -> list[Path]:
+    found = {path.parent.name: path.parent for path in vectors.glob("*/vectors.safetensors")}
+    return [found[name] for name in sorted(found, key=lambda name: (_order(name), name))]
+
+
+def _order(name: str) -> int:
+    return MODEL_ORDER.index(name) if name in MODEL_ORDER else len(MODEL_ORDER)
+
+
+def _unit_vectors(path: Path) -> NDArray[np.float32]:
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.is_file():
+        raise IntegrityError(f"{path}: no such file")
+    try:
+        vectors = load_file(path)["input"].astype(np.float32)
+    except (SafetensorError, KeyError) as error:
+        raise IntegrityError(f"{path}: not vectors of this product ({error})") from None
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = vectors / np.maximum(length, np.finfo(np.float32).tiny)
+    return unit
+
+
+def _vocabulary(path: Path) -> tuple[list[str], list[int]]:
+    if not path.is_file():
+        raise IntegrityError(f"{path}: no such file")
+    words: list[str] = []
+    counts: list[int] = []
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            word, tab, count = line.rstrip("\n").partition("\t")
+            if not tab or not count.isdecimal():
+                raise DataError("expected word<TAB>count", path, number)
+            words.append(word)
+            counts.append(int(count))
+    return words, counts
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise DataError("not a JSON line", path, number) from None

@@ -1,0 +1,80 @@
+"""Scores with their 95 % intervals, one row a score, one mark a model, against a line that marks chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from firth.report.svg.draw import Scale, el, figure, text, text_width, ticks
+
+WIDTH = 560.0
+ROW, BETWEEN = 14.0, 9.0
+SIZE = 13.0
+RIGHT, TOP, BOTTOM = 52.0, 22.0, 30.0
+
+
+def interval_chart(
+    key: str,
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    limits: tuple[float, float],
+    chance: float | None,
+    show: Callable[[float], str],
+) -> Markup:
+    """One row a score.
+
+    Args:
+        key: Unique in the page.
+        title: Of the drawing.
+        rows: `{"name", "note"?, "marks": [{"model", "label", "score", "low", "high"}]}`; without marks the note is drawn.
+        limits: Smallest and largest score on the axis.
+        chance: Where a guess would land, or None.
+        show: Writes a score.
+    """
+    left = max((text_width(row["name"], SIZE) for row in rows), default=0.0) + 16
+    across = Scale(limits[0], limits[1], left, WIDTH - RIGHT)
+    heights = [max(1, len(row["marks"])) * ROW + BETWEEN for row in rows]
+    bottom = TOP + sum(heights)
+    parts = []
+    for value in ticks(*limits):
+        x = across(value)
+        parts.append(el("line", x1=x, x2=x, y1=TOP - 6, y2=bottom, class_="grid"))
+        parts.append(text(x, bottom + 18, show(value), "tick", "middle"))
+    if chance is not None:
+        parts.append(el("line", x1=across(chance), x2=across(chance), y1=TOP - 6, y2=bottom, class_="chance"))
+        parts.append(text(across(chance), TOP - 10, "chance", "tick", "middle"))
+    y = TOP
+    for row, height in zip(rows, heights, strict=True):
+        parts.append(text(left - 10, y + height / 2 + 1, row["name"], "label", "end"))
+        if not row["marks"]:
+            parts.append(text(left + 6, y + height / 2 + 1, row.get("note", ""), "tick"))
+        for i, mark in enumerate(row["marks"]):
+            parts.append(_mark(mark, across, y + BETWEEN / 2 + (i + 0.5) * ROW, show))
+        y += height
+    told = "; ".join(
+        f"{row['name']}: " + ", ".join(f"{mark['label']} {show(mark['score'])}" for mark in row["marks"])
+        for row in rows
+        if row["marks"]
+    )
+    return figure(
+        key,
+        (WIDTH, bottom + BOTTOM),
+        title=title,
+        description=f"Scores with 95 % intervals. {told}.",
+        parts=parts,
+    )
+
+
+def _mark(mark: Mapping[str, Any], across: Scale, y: float, show: Callable[[float], str]) -> Markup:
+    low, high, score = (across(min(max(mark[k], across.low), across.high)) for k in ("low", "high", "score"))
+    told = f"{mark['label']}: {show(mark['score'])}, 95 % interval {show(mark['low'])} to {show(mark['high'])}"
+    return el(
+        "g",
+        el("title", told),
+        el("line", x1=low, x2=high, y1=y, y2=y, class_=f"whisker m-{mark['model']}"),
+        el("circle", cx=score, cy=y, r=4.5, class_=f"dot m-{mark['model']}"),
+        text(high + 8, y + 4, show(mark["score"]), "tick value"),
+    )
