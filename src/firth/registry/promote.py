@@ -1,0 +1,241 @@
+"""Promotion by evidence, and the way back.
+
+What holds: within one clone a file lock lets one promotion or rollback work at a time; before the champion changes, the
+alias is read once more, and where another clone (on a shared tracking server) was faster the decision is taken anew
+against the new champion. Aliases move one by one, `@previous` first and `@champion` last, each in one transaction of
+the store: a crash in between leaves the old champion in its place, and the next promotion finishes the work. Between
+that last look and the move another clone could still come first; then the later of the two stays champion, and its
+record names a champion that was not the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from firth.canonical import dumps
+from firth.config import load_params
+from firth.config.evaluation import Gate
+from firth.config.params import Params
+from firth.errors import FirthError
+from firth.registry.card import card
+from firth.registry.gate import Decision, Scores, decide
+from firth.registry.versions import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    REASONS_TAG,
+    ROLLED_BACK_TAG,
+    SCORES_TAG,
+    VECTORS_TAG,
+    VERDICT_TAG,
+    Candidate,
+    by_alias,
+    load_checked,
+    register,
+    scores_of,
+    scores_tag,
+)
+from firth.tasks.suites import TaskSet, score_words
+from firth.tracking.reconcile import reconcile
+from firth.tracking.store import Store, mlflow_folder, open_store
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+ATTEMPTS = 3
+"""Decisions taken anew because another clone moved the champion meanwhile."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A decision about one model. `champion` is the version behind `@champion` afterwards, None where there is none."""
+
+    name: str
+    model: str
+    version: str
+    champion: str | None
+    previous: str | None
+    decision: Decision
+
+    def data(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "name": self.name,
+            "model": self.model,
+            "version": self.version,
+            "champion": self.champion,
+            "previous": self.previous,
+            **self.decision.data(),
+        }
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """`champion` took the place of `replaced`."""
+
+    name: str
+    champion: str
+    replaced: str
+
+
+def promote_all(root: Path, models: Sequence[str] | None = None) -> list[Promotion]:
+    """Register what lies in `data/vectors` of `root` and decide about each of `models` (default: those of the gate)."""
+    params = load_params(root / "params.yaml")
+    chosen = list(models or params.gate.models)
+    unknown = sorted(set(chosen) - {"skipgram", "cbow"})
+    if unknown:
+        raise FirthError(f"unknown model {', '.join(unknown)}; there are: skipgram, cbow")
+    store = open_store(root)
+    with FileLock(mlflow_folder(root) / "promote.lock"):
+        reconcile(root, store)
+        return [_promote(store, root, params, model) for model in chosen]
+
+
+def rollback(name: str, root: Path | None = None) -> Rollback:
+    """Give `@champion` of `name` back to `@previous`; the version it leaves is not promoted again on its own.
+
+    A second rollback restores the first state.
+    """
+    store = open_store(root)
+    with FileLock(mlflow_folder(root) / "promote.lock"):
+        champion, previous = by_alias(store, name, CHAMPION), by_alias(store, name, PREVIOUS)
+        if champion is None:
+            raise FirthError(f"{name} has no champion in {store.uri}")
+        if previous is None or previous.version == champion.version:
+            raise FirthError(f"{name} has no earlier champion to go back to; version {champion.version} stays")
+        load_checked(name, previous)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        store.client.log_text(
+            str(champion.run_id),
+            dumps({"name": name, "from": str(champion.version), "to": str(previous.version), "at": now}),
+            f"promotion/{name}-v{champion.version}-rollback.json",
+        )
+        store.client.set_model_version_tag(name, champion.version, ROLLED_BACK_TAG, f"to {previous.version} at {now}")
+        if ROLLED_BACK_TAG in previous.tags:
+            store.client.delete_model_version_tag(name, previous.version, ROLLED_BACK_TAG)
+        store.client.set_registered_model_alias(name, CHAMPION, previous.version)
+        store.client.set_registered_model_alias(name, PREVIOUS, champion.version)
+        return Rollback(name, str(previous.version), str(champion.version))
+
+
+def _promote(store: Store, root: Path, params: Params, model: str) -> Promotion:
+    candidate = Candidate.read(store, root, model)
+    champion = by_alias(store, candidate.name, CHAMPION)
+    if champion is not None and champion.tags.get(VECTORS_TAG) == candidate.vectors_sha256:
+        decision = Decision("unchanged", (f"version {champion.version} has these very vectors",))
+        return _outcome(store, candidate, champion, decision)
+    version = register(store, root, candidate)
+    store.client.set_registered_model_alias(candidate.name, CHALLENGER, version.version)
+    for _ in range(ATTEMPTS):
+        decision = _judge(store, params, candidate, version, champion)
+        if decision.verdict == "promoted":
+            load_checked(candidate.name, version)
+        _record(
+            store,
+            policy=params.gate,
+            candidate=candidate,
+            version=version,
+            champion=champion,
+            decision=decision,
+        )
+        if decision.verdict != "promoted":
+            return _outcome(store, candidate, version, decision)
+        latest = by_alias(store, candidate.name, CHAMPION)
+        if _number(latest) == _number(champion):
+            if champion is not None:
+                store.client.set_registered_model_alias(candidate.name, PREVIOUS, champion.version)
+            store.client.set_registered_model_alias(candidate.name, CHAMPION, version.version)
+            return _outcome(store, candidate, version, decision)
+        champion = latest
+    raise FirthError(f"{candidate.name}: the champion changed {ATTEMPTS} times while this promotion was deciding")
+
+
+def _judge(
+    store: Store, params: Params, candidate: Candidate, version: ModelVersion, champion: ModelVersion | None
+) -> Decision:
+    if ROLLED_BACK_TAG in version.tags:
+        reason = (
+            f"version {version.version} was rolled back ({version.tags[ROLLED_BACK_TAG]}); `firth rollback` restores it"
+        )
+        return Decision("refused", (reason,))
+    held = None if champion is None else _champion_scores(store, params, candidate, champion)
+    return decide(params.gate, candidate.scores, held)
+
+
+def _champion_scores(store: Store, params: Params, candidate: Candidate, champion: ModelVersion) -> Scores:
+    """The champion's stored scores, or new ones where they were taken on other task files."""
+    stored = scores_of(champion)
+    if stored.conditions == candidate.scores.conditions:
+        return stored
+    tasks = TaskSet.fetch(params.word_tasks.files)
+    model = load_checked(candidate.name, champion)
+    summary = score_words(model.words, model.matrix, tasks, params.word_tasks).summary()
+    suites = {
+        suite: {key: part[key] for key in ("score", "low", "high", "covered", "total")}
+        for suite, part in summary.items()
+    }
+    fresh = Scores(suites, candidate.scores.conditions, stored.validation)
+    store.client.set_model_version_tag(candidate.name, champion.version, SCORES_TAG, scores_tag(fresh))
+    return fresh
+
+
+def _record(
+    store: Store,
+    *,
+    policy: Gate,
+    candidate: Candidate,
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    decision: Decision,
+) -> None:
+    """Write the decision before anything moves: no promotion without its evidence."""
+    name, number = candidate.name, version.version
+    record = {
+        **decision.data(),
+        "name": name,
+        "version": str(number),
+        "champion_before": _number(champion),
+        "policy": policy.model_dump(),
+        "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "evidence": {
+            "fingerprint": candidate.fingerprint,
+            "vectors_sha256": candidate.vectors_sha256,
+            "champion_vectors_sha256": None if champion is None else champion.tags.get(VECTORS_TAG),
+            "conditions": dict(candidate.scores.conditions),
+            "validation": dict(candidate.scores.validation),
+            "stages": candidate.provenance["stages"],
+            "git": candidate.provenance["git"],
+        },
+    }
+    store.client.log_text(candidate.run_id, dumps(record), f"promotion/{name}-v{number}.json")
+    store.client.set_model_version_tag(name, number, REASONS_TAG, "; ".join(decision.reasons))
+    store.client.set_model_version_tag(name, number, VERDICT_TAG, decision.verdict)
+    store.client.update_model_version(
+        name,
+        number,
+        description=card(
+            candidate.model,
+            params=candidate.params,
+            corpora=candidate.provenance["corpora"],
+            suites=candidate.scores.suites,
+            verdict=decision.verdict,
+            reasons=decision.reasons,
+        ),
+    )
+
+
+def _outcome(store: Store, candidate: Candidate, version: ModelVersion, decision: Decision) -> Promotion:
+    champion, previous = by_alias(store, candidate.name, CHAMPION), by_alias(store, candidate.name, PREVIOUS)
+    return Promotion(
+        candidate.name, candidate.model, str(version.version), _number(champion), _number(previous), decision
+    )
+
+
+def _number(version: ModelVersion | None) -> str | None:
+    return None if version is None else str(version.version)

@@ -1,0 +1,73 @@
+"""Word vectors as an MLflow model, logged from this file: it is copied beside the weights and needs no Firth to run.
+
+A request is a table with a column `word`. Parameters: `task` (`neighbours` or `encode`) and `topn`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow.models
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from safetensors.numpy import load_file
+
+
+class WordVectors(PythonModel):
+    """Nearest neighbours and vectors of words."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read `vectors.safetensors` and `vocabulary.tsv` from the model's folder."""
+        folder = Path(context.artifacts["vectors"])
+        lines = (folder / "vocabulary.tsv").read_text(encoding="utf-8").split("\n")
+        self.words = [line.split("\t")[0] for line in lines if line]
+        self.matrix = load_file(folder / "vectors.safetensors")["input"]  # (vocabulary, dim)
+        if len(self.words) != len(self.matrix):
+            raise ValueError(f"{len(self.words)} words but {len(self.matrix)} vectors")
+        norms = np.linalg.norm(self.matrix, axis=1, keepdims=True)
+        self.unit = self.matrix / np.maximum(norms, np.finfo(np.float32).tiny)
+        self.index = {word: row for row, word in enumerate(self.words)}
+
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """One row a word: `word`, `known`, and `neighbours` with `similarities`, or `vector`; empty if unknown."""
+        asked: dict[str, Any] = {"task": "neighbours", "topn": 10} | (params or {})
+        if asked["task"] not in ("neighbours", "encode"):
+            raise ValueError(f"task is {asked['task']!r}; there are: neighbours, encode")
+        if asked["topn"] < 1:
+            raise ValueError(f"topn is {asked['topn']}; at least 1 is needed")
+        words = [str(word) for word in model_input["word"]]
+        if asked["task"] == "encode":
+            return pd.DataFrame([self._encode(word) for word in words])
+        return pd.DataFrame([self._neighbours(word, int(asked["topn"])) for word in words])
+
+    def _neighbours(self, word: str, topn: int) -> dict[str, Any]:
+        row = self._row(word)
+        if row is None:
+            return {"word": word, "known": False, "neighbours": [], "similarities": []}
+        cosines = self.unit @ self.unit[row]
+        cosines[row] = -np.inf
+        best = np.argsort(-cosines, kind="stable")[: min(topn, len(self.words) - 1)]
+        return {
+            "word": word,
+            "known": True,
+            "neighbours": [self.words[place] for place in best],
+            "similarities": [float(cosines[place]) for place in best],
+        }
+
+    def _encode(self, word: str) -> dict[str, Any]:
+        row = self._row(word)
+        vector = [] if row is None else [float(value) for value in self.matrix[row]]
+        return {"word": word, "known": row is not None, "vector": vector}
+
+    def _row(self, word: str) -> int | None:
+        return self.index.get(word, self.index.get(word.lower()))
+
+
+mlflow.models.set_model(WordVectors())

@@ -1,0 +1,111 @@
+"""What the registry holds and what a promotion decided, as data and as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firth.registry.promote import Promotion
+from firth.registry.versions import SCORES_TAG, VERDICT_TAG, all_versions, scores_of
+from firth.tracking.store import Store, open_store
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One version as `firth models` lists it; `scores` by suite, None where not measured."""
+
+    name: str
+    version: str
+    aliases: list[str]
+    verdict: str
+    scores: dict[str, float | None]
+    run_id: str
+
+
+def registered(root: Path | None = None, store: Store | None = None) -> list[Listed]:
+    """All versions of all word2vec models, newest first within a name."""
+    opened = store or open_store(root)
+    rows = []
+    for model in opened.client.search_registered_models():
+        for version in all_versions(opened, model.name):
+            if SCORES_TAG not in version.tags:
+                continue
+            scores = scores_of(version)
+            rows.append(
+                Listed(
+                    name=model.name,
+                    version=str(version.version),
+                    # read from the model: a search over versions does not fill in aliases
+                    aliases=sorted(name for name, held in model.aliases.items() if str(held) == str(version.version)),
+                    verdict=version.tags.get(VERDICT_TAG, "undecided"),
+                    scores={suite: scores.value(suite) for suite in scores.suites},
+                    run_id=str(version.run_id),
+                )
+            )
+    return rows
+
+
+def models_table(rows: Sequence[Listed]) -> Table:
+    """`registered` as a table."""
+    from rich.table import Table
+
+    suites = sorted({suite for row in rows for suite in row.scores})
+    table = Table("model", "version", "aliases", "verdict", *suites, title="Registered models")
+    for row in rows:
+        aliases = ", ".join(f"@{alias}" for alias in row.aliases)
+        numbers = [_number(row.scores.get(suite)) for suite in suites]
+        table.add_row(row.name, row.version, aliases or DASH, row.verdict, *numbers)
+    return table
+
+
+def decisions_table(promotions: Sequence[Promotion]) -> Table:
+    """Verdicts, reasons and numbers as a table, one line a suite."""
+    from rich.table import Table
+
+    table = Table("model", "version", "verdict", "suite", "challenger", "champion", "minimum", "why", title="Promotion")
+    for item in promotions:
+        why = "; ".join(item.decision.reasons)
+        head = (item.name, item.version, item.decision.verdict)
+        if not item.decision.numbers:
+            table.add_row(*head, DASH, DASH, DASH, DASH, why)
+        for place, row in enumerate(item.decision.numbers):
+            numbers = (_number(row.challenger), _number(row.champion), _number(row.minimum))
+            table.add_row(*(head if place == 0 else ("", "", "")), row.suite, *numbers, why if place == 0 else "")
+    return table
+
+
+def decisions_markdown(promotions: Sequence[Promotion]) -> str:
+    """The same as Markdown, for an artifact."""
+    lines = []
+    for item in promotions:
+        lines += [
+            f"**{item.name}** version {item.version}: **{item.decision.verdict}**; "
+            f"champion is now {f'version {item.champion}' if item.champion else 'none'}",
+            "",
+            *(f"- {reason}" for reason in item.decision.reasons),
+            "",
+        ]
+        if item.decision.numbers:
+            lines += [
+                "| suite | challenger | 95% interval | champion | minimum | covered |",
+                "|---|---|---|---|---|---|",
+            ]
+            for row in item.decision.numbers:
+                interval = f"{_number(row.low)} … {_number(row.high)}"
+                lines.append(
+                    f"| {row.suite} | {_number(row.challenger)} | {interval} | {_number(row.champion)} "
+                    f"| {_number(row.minimum)} | {row.covered} of {row.total} |"
+                )
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return DASH if value is None else f"{value:.4f}"

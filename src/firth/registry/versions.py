@@ -1,0 +1,199 @@
+"""Registered versions: the same vectors are one version; its tags hold the digests and the scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firth.canonical import file_sha256
+from firth.errors import DataError, FirthError, IntegrityError
+from firth.registry.gate import Scores
+from firth.tracking.lineage import read_provenance
+from firth.tracking.provenance import output_hash, read_lock
+from firth.tracking.reconcile import evaluation, training_of
+from firth.tracking.runs import find_run
+from firth.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+MODEL_FILE = Path(__file__).parent / "pyfunc_vectors.py"
+VECTORS_TAG = "firth.vectors_sha256"
+SCORES_TAG = "firth.scores"
+VERDICT_TAG = "firth.verdict"
+REASONS_TAG = "firth.reasons"
+ROLLED_BACK_TAG = "firth.rolled_back"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+
+def registered_name(model: str) -> str:
+    """Name in the registry, such as `word2vec-skipgram`."""
+    return f"word2vec-{model}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What lies in `data/vectors/<model>`, with its evidence."""
+
+    model: str
+    name: str
+    run_id: str
+    fingerprint: str
+    params: Mapping[str, Any]
+    vectors_sha256: str
+    dvc_hash: str | None
+    scores: Scores
+    provenance: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, store: Store, root: Path, model: str) -> Candidate:
+        """Gather it; `DataError` where the vectors or their scores are missing. The run must be reconciled."""
+        folder = root / "data" / "vectors" / model
+        if not (folder / "vectors.safetensors").is_file():
+            raise DataError(f"no trained vectors; run the stage word2vec@{model} first", folder)
+        scored = evaluation(root, model)
+        if scored is None:
+            raise DataError("these vectors have no scores; run the stage word-tasks first", folder)
+        training = training_of(root, model)
+        run = find_run(store, training.fingerprint)
+        if run is None:
+            raise FirthError(f"{store.uri} has no run of {training.name}; reconcile first")
+        record = read_provenance(store, run.info.run_id)
+        return cls(
+            model=model,
+            name=registered_name(model),
+            run_id=run.info.run_id,
+            fingerprint=training.fingerprint,
+            params=training.params,
+            vectors_sha256=file_sha256(folder / "vectors.safetensors"),
+            dvc_hash=output_hash(read_lock(root), f"data/vectors/{model}"),
+            scores=Scores(
+                suites={suite: _plain(part) for suite, part in scored["suites"].items()},
+                conditions=scored["conditions"],
+                validation={name: bool(item["success"]) for name, item in record["validation"].items()},
+            ),
+            provenance=record,
+        )
+
+
+def all_versions(store: Store, name: str) -> list[ModelVersion]:
+    """All versions of `name`, newest first; none where it is not registered. Aliases are not filled in by MLflow."""
+    versions: list[ModelVersion] = []
+    token = None
+    while True:
+        page = store.client.search_model_versions(f"name='{name}'", max_results=200, page_token=token)
+        versions += page
+        token = page.token
+        if not token:
+            return sorted(versions, key=lambda item: int(item.version), reverse=True)
+
+
+def by_alias(store: Store, name: str, alias: str) -> ModelVersion | None:
+    """The version behind an alias, or None."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return store.client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
+    """The version of `candidate`: an existing one of the same vectors, else a new one, logged on its training's run."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    scores = scores_tag(candidate.scores)
+    for version in all_versions(store, candidate.name):
+        if version.tags.get(VECTORS_TAG) == candidate.vectors_sha256:
+            if version.tags.get(SCORES_TAG) != scores:
+                store.client.set_model_version_tag(candidate.name, version.version, SCORES_TAG, scores)
+            return version
+    try:
+        store.client.create_registered_model(candidate.name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    tags = {
+        VECTORS_TAG: candidate.vectors_sha256,
+        SCORES_TAG: scores,
+        "firth.fingerprint": candidate.fingerprint,
+        "firth.dvc.vectors": candidate.dvc_hash or "unknown",
+    }
+    with mlflow.start_run(run_id=candidate.run_id, log_system_metrics=False):
+        info = mlflow.pyfunc.log_model(
+            name=candidate.name,
+            python_model=str(MODEL_FILE),
+            artifacts={"vectors": str(root / "data" / "vectors" / candidate.model)},
+            signature=_signature(),
+            pip_requirements=[
+                f"{package}=={package_version(package)}" for package in ("mlflow", "numpy", "pandas", "safetensors")
+            ],
+        )
+    return store.client.create_model_version(
+        candidate.name, info.model_uri, run_id=candidate.run_id, tags=tags, model_id=info.model_id
+    )
+
+
+def load_checked(name: str, version: ModelVersion) -> Any:
+    """The pyfunc object of a version (it has `words` and `matrix`), its weights compared with the registered sha256."""
+    import mlflow
+
+    folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version.version}"))
+    weights = sorted(folder.glob("artifacts/**/vectors.safetensors"))
+    if len(weights) != 1 or file_sha256(weights[0]) != version.tags.get(VECTORS_TAG):
+        raise IntegrityError(f"{name} version {version.version}: the stored weights are not those that were registered")
+    return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model()
+
+
+def scores_tag(scores: Scores) -> str:
+    """`Scores` as the text of a tag."""
+    return json.dumps(
+        {
+            "suites": dict(scores.suites),
+            "conditions": dict(scores.conditions),
+            "validation": dict(scores.validation),
+        },
+        sort_keys=True,
+    )
+
+
+def scores_of(version: ModelVersion) -> Scores:
+    """What `scores_tag` wrote."""
+    tree = json.loads(version.tags[SCORES_TAG])
+    return Scores(tree["suites"], tree["conditions"], tree["validation"])
+
+
+def _plain(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: part.get(key) for key in ("score", "low", "high", "covered", "total")}
+
+
+def _signature() -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array
+
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "word")]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.string, "word"),
+                ColSpec(DataType.boolean, "known"),
+                ColSpec(Array(DataType.string), "neighbours", required=False),
+                ColSpec(Array(DataType.double), "similarities", required=False),
+                ColSpec(Array(DataType.double), "vector", required=False),
+            ]
+        ),
+        params=ParamSchema(
+            [
+                ParamSpec("task", DataType.string, "neighbours"),
+                ParamSpec("topn", DataType.long, 10),
+            ]
+        ),
+    )

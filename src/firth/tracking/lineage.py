@@ -1,0 +1,137 @@
+"""From a model back to its data: alias → version → run → git commit → DVC hashes → validation → sources."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firth.errors import FirthError
+from firth.tracking.runs import FINGERPRINT_TAG, PROVENANCE_FILE
+from firth.tracking.store import Store, first_line, open_store
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+ADDRESS = re.compile(r"(?P<name>[\w.-]+)(?:@(?P<alias>[\w-]+)|/(?P<version>\d+))$")
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where one registered version comes from. `stages`, `validation`, `corpora` as in `provenance`."""
+
+    name: str
+    version: str
+    aliases: list[str]
+    run_id: str
+    run_name: str
+    fingerprint: str
+    flow_run_id: str | None
+    commit: str
+    dirty: bool
+    vectors_sha256: str
+    stages: dict[str, dict[str, str]]
+    validation: dict[str, dict[str, Any]]
+    corpora: dict[str, dict[str, str]]
+    scores: dict[str, Any]
+    verdict: str | None
+    conditions: dict[str, str] = field(default_factory=dict)
+
+    def data(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    def render(self) -> Tree:
+        """As a tree for the terminal."""
+        from rich.tree import Tree
+
+        alias = "".join(f" @{name}" for name in self.aliases)
+        top = Tree(f"{self.name}{alias}")
+        version = top.add(f"version {self.version}" + (f", {self.verdict}" if self.verdict else ""))
+        version.add(f"vectors sha256 {self.vectors_sha256}")
+        for suite, part in self.scores.items():
+            version.add(f"{suite} {_number(part)}, task file sha256 {self.conditions.get(suite, 'unknown')}")
+        run = version.add(f"MLflow run {self.run_id} ({self.run_name})")
+        run.add(f"fingerprint {self.fingerprint}")
+        if self.flow_run_id:
+            run.add(f"flow run {self.flow_run_id}")
+        commit = run.add(f"git commit {self.commit}" + (" (dirty: with uncommitted changes)" if self.dirty else ""))
+        hashes = commit.add("DVC hashes")
+        for stage, outs in self.stages.items():
+            for path, digest in outs.items():
+                hashes.add(f"{stage}: {path} {digest}")
+        validation = commit.add("validation")
+        for corpus, result in self.validation.items():
+            failed = ", ".join(result["failed"])
+            validation.add(f"{corpus}: " + ("passed" if result["success"] else f"failed ({failed})"))
+        corpora = commit.add("corpora")
+        for corpus, source in self.corpora.items():
+            corpora.add(f"{corpus}: {source['attribution']} — {source['licence']}")
+        return top
+
+
+def lineage(address: str, root: Path | None = None) -> Lineage:
+    """Walk back from `NAME@alias` or `NAME/version`, such as `word2vec-skipgram@champion`."""
+    from mlflow.exceptions import MlflowException
+
+    match = ADDRESS.match(address)
+    if match is None:
+        raise FirthError(f"{address!r}: write it as NAME@alias or NAME/version, such as word2vec-skipgram@champion")
+    store = open_store(root)
+    name = match["name"]
+    try:
+        if match["alias"]:
+            version = store.client.get_model_version_by_alias(name, match["alias"])
+        else:
+            version = store.client.get_model_version(name, match["version"])
+        run_id = str(version.run_id)
+        run = store.client.get_run(run_id)
+        aliases = store.client.get_registered_model(name).aliases
+    except MlflowException as error:
+        raise FirthError(f"{address} is not registered in {store.uri} ({first_line(error)})") from None
+    record = read_provenance(store, run_id)
+    tags = run.data.tags
+    scores = json.loads(version.tags.get("firth.scores", "{}"))
+    return Lineage(
+        name=name,
+        version=str(version.version),
+        aliases=sorted(alias for alias, number in aliases.items() if str(number) == str(version.version)),
+        run_id=run_id,
+        run_name=run.info.run_name,
+        fingerprint=tags.get(FINGERPRINT_TAG, "unknown"),
+        flow_run_id=tags.get("firth.flow_run_id"),
+        commit=record["git"]["commit"],
+        dirty=bool(record["git"]["dirty"]),
+        vectors_sha256=version.tags.get("firth.vectors_sha256", "unknown"),
+        stages=record["stages"],
+        validation=record["validation"],
+        corpora=record["corpora"],
+        scores=scores.get("suites", {}),
+        verdict=version.tags.get("firth.verdict"),
+        conditions={name: str(value) for name, value in scores.get("conditions", {}).items()},
+    )
+
+
+def read_provenance(store: Store, run_id: str) -> dict[str, Any]:
+    """The record that was logged on a run when it began."""
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = store.client.download_artifacts(run_id, PROVENANCE_FILE, folder)
+        except (MlflowException, OSError) as error:
+            raise FirthError(f"run {run_id} has no {PROVENANCE_FILE} ({first_line(error)})") from None
+        record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return record
+
+
+def _number(part: dict[str, Any]) -> str:
+    if part.get("score") is None:
+        return "not measured"
+    text = f"{part['score']:.4f}"
+    if part.get("low") is not None:
+        text += f" [{part['low']:.4f}, {part['high']:.4f}]"
+    return f"{text}, {part['covered']} of {part['total']} covered"

@@ -1,0 +1,114 @@
+"""Where a result comes from: git commit, DVC hashes of every upstream stage, validation, sources. Read from files."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from firth.canonical import read_json
+from firth.config import load_params
+from firth.errors import IntegrityError
+
+UNKNOWN = "unknown"
+
+
+def provenance(root: Path, inputs: Iterable[str]) -> dict[str, Any]:
+    """`{"git", "stages", "validation", "corpora"}` of what lies in `root`, upstream of the paths `inputs`.
+
+    `stages` maps each stage to `{output path: DVC hash}`; `validation` maps each corpus to `{"success", "failed"}`.
+    """
+    return {
+        "git": git_state(root),
+        "stages": upstream_outputs(read_lock(root), inputs),
+        "validation": validation_results(root),
+        "corpora": {
+            name: {"licence": source.licence, "attribution": source.attribution}
+            for name, source in load_params(root / "params.yaml").corpora.items()
+        },
+    }
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """`{"commit", "dirty"}`; what a run itself writes (`dvc.lock`, `data`) makes no tree dirty."""
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": UNKNOWN, "dirty": True}
+    changes = _git(root, "status", "--porcelain", "--", ".", ":(exclude)dvc.lock", ":(exclude)data")
+    return {"commit": commit, "dirty": changes != ""}
+
+
+def read_lock(root: Path) -> dict[str, Any]:
+    """The stages of `dvc.lock`, empty where there is none."""
+    path = root / "dvc.lock"
+    if not path.is_file():
+        return {}
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise IntegrityError(f"{path}: not valid YAML ({error})") from None
+    stages: dict[str, Any] = (tree or {}).get("stages", {})
+    return stages
+
+
+def output_hash(lock: Mapping[str, Any], path: str) -> str | None:
+    """DVC's hash of output `path`: `<md5>.dir` for a folder, 36 characters."""
+    for stage in lock.values():
+        for out in stage.get("outs", ()):
+            if out["path"] == path:
+                return str(out["md5"])
+    return None
+
+
+def data_inputs(lock: Mapping[str, Any], stage: str) -> list[str]:
+    """Paths below `data` that `stage` read."""
+    deps = lock.get(stage, {}).get("deps", ())
+    return [dep["path"] for dep in deps if dep["path"].startswith("data/")]
+
+
+def upstream_outputs(lock: Mapping[str, Any], inputs: Iterable[str]) -> dict[str, dict[str, str]]:
+    """`{stage: {path: hash}}` of all stages that `inputs` come from, directly or not."""
+    found: dict[str, dict[str, str]] = {}
+    waiting = list(inputs)
+    while waiting:
+        wanted = waiting.pop()
+        for name, stage in lock.items():
+            outs = {out["path"]: str(out["md5"]) for out in stage.get("outs", ())}
+            if name not in found and any(_overlap(wanted, path) for path in outs):
+                found[name] = outs
+                waiting += data_inputs(lock, name)
+    return dict(sorted(found.items()))
+
+
+def validation_results(root: Path) -> dict[str, dict[str, Any]]:
+    """`{corpus: {"success", "failed": [expectation]}}` from the results that `validate` wrote."""
+    results = {}
+    for path in sorted((root / "data" / "validation").glob("*/results.json")):
+        tree = read_json(path)
+        results[path.parent.name] = {
+            "success": bool(tree["success"]),
+            "failed": [item["name"] for item in tree["expectations"] if not item["success"]],
+        }
+    return results
+
+
+def validation_word(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """`passed`, `failed` (one corpus suffices) or `missing`."""
+    if not results:
+        return "missing"
+    return "passed" if all(result["success"] for result in results.values()) else "failed"
+
+
+def _overlap(first: str, second: str) -> bool:
+    return first == second or first.startswith(f"{second}/") or second.startswith(f"{first}/")
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

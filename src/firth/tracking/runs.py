@@ -1,0 +1,205 @@
+"""One MLflow run for one training: created, or continued where the fingerprint is known already."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firth.canonical import dumps, read_json, write_json
+from firth.config.load import flatten
+from firth.project import find_root
+from firth.tracking.provenance import output_hash, provenance, read_lock, validation_word
+from firth.tracking.sender import Sender
+from firth.tracking.store import Store, import_mlflow, open_store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+RUN_FILE = "mlflow-run.json"
+PROVENANCE_FILE = "provenance.json"
+FINGERPRINT_TAG = "firth.fingerprint"
+FINISH_SECONDS = 60.0
+FLOW_RUN_VARIABLES = ("FIRTH_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What identifies and describes a training. `inputs` maps its input paths to the digests in its fingerprint."""
+
+    stage: str
+    fingerprint: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    root: Path = field(default_factory=find_root)
+
+    @property
+    def name(self) -> str:
+        """The run's name, such as `word2vec-skipgram-1a2b3c4d`."""
+        return f"{self.stage.replace('@', '-')}-{self.fingerprint[:8]}"
+
+
+class TrainingRun:
+    """What a training sees of its run."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    @property
+    def run_id(self) -> str | None:
+        """MLflow's id; None until the store has answered."""
+        return self._sender.run_id
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Queue `metrics` at `step` (corpus words seen). Never waits, never raises for MLflow's sake."""
+        self._sender.put(metrics, step)
+
+
+@contextmanager
+def training_run(
+    stage: str,
+    fingerprint: str,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    run_folder: Path,
+) -> Iterator[TrainingRun]:
+    """Track a training in the current project folder; `run_folder` keeps the run's id for the next attempt.
+
+    The run ends as FINISHED, FAILED (an exception) or KILLED (a signal); points that MLflow did not take by then are
+    counted in one line on stderr, and `reconcile` sends them from the files.
+    """
+    training = Training(stage, fingerprint, params, inputs)
+    import_mlflow()
+    sender = Sender(lambda: _begin(training, run_folder / RUN_FILE))
+    sender.start()
+    status = "FAILED"
+    try:
+        yield TrainingRun(sender)
+        status = "FINISHED"
+    except (KeyboardInterrupt, SystemExit):
+        status = "KILLED"
+        raise
+    finally:
+        _end(sender, status)
+
+
+def find_run(store: Store, fingerprint: str) -> Run | None:
+    """The run of `fingerprint`: the oldest, should two processes have created one at once."""
+    found = store.client.search_runs(
+        [store.experiment_id],
+        filter_string=f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'",
+        order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+        max_results=1,
+    )
+    return found[0] if found else None
+
+
+def create_run(store: Store, training: Training, extra_tags: Mapping[str, str] | None = None) -> Run:
+    """A described run of `training`; where another process was first, that one's run and none of ours."""
+    tags = {FINGERPRINT_TAG: training.fingerprint, "firth.stage": training.stage, **(extra_tags or {})}
+    own = store.client.create_run(store.experiment_id, tags=tags, run_name=training.name)
+    first = find_run(store, training.fingerprint) or own
+    if first.info.run_id != own.info.run_id:
+        store.client.delete_run(own.info.run_id)
+    return first
+
+
+def describe(store: Store, run_id: str, training: Training) -> None:
+    """Log parameters, tags, inputs and provenance; what the run holds already stays as it is."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
+
+    run = store.client.get_run(run_id)
+    record = provenance(training.root, training.inputs)
+    params = [Param(key, str(value)) for key, value in flatten(training.params).items() if key not in run.data.params]
+    tags = {
+        "firth.validation": validation_word(record["validation"]),
+        "firth.git.commit": record["git"]["commit"],
+        "firth.git.dirty": str(record["git"]["dirty"]).lower(),
+        "mlflow.source.git.commit": record["git"]["commit"],
+        **_system(),
+    }
+    for variable in FLOW_RUN_VARIABLES:
+        if os.environ.get(variable):
+            tags["firth.flow_run_id"] = os.environ[variable]
+            break
+    store.client.log_batch(run_id, params=params, tags=[RunTag(*item) for item in tags.items()], synchronous=True)
+    lock = read_lock(training.root)
+    datasets = []
+    for path, digest in training.inputs.items():
+        dvc = output_hash(lock, path)
+        dataset = Dataset(
+            name=path, digest=dvc or digest[:36], source_type="dvc", source=dumps({"path": path, "sha256": digest})
+        )
+        datasets.append(DatasetInput(dataset, tags=[InputTag("mlflow.data.context", "training")]))
+    if datasets and not (run.inputs and run.inputs.dataset_inputs):
+        store.client.log_inputs(run_id, datasets=datasets)
+    store.client.log_dict(run_id, record, PROVENANCE_FILE)
+
+
+def _begin(training: Training, run_file: Path) -> tuple[Store, str]:
+    """Continue the run of this fingerprint, or create one; repeatable."""
+    store = open_store(training.root)
+    run = _noted_run(store, training, run_file) or find_run(store, training.fingerprint)
+    if run is None:
+        run = create_run(store, training)
+    run_id: str = run.info.run_id
+    write_json(run_file, {"run_id": run_id, "tracking_uri": store.uri})
+    store.client.update_run(run_id, status="RUNNING")
+    describe(store, run_id, training)
+    return store, run_id
+
+
+def _noted_run(store: Store, training: Training, run_file: Path) -> Run | None:
+    """The run that an earlier attempt noted, where this store has it and it is not deleted."""
+    from mlflow.exceptions import MlflowException
+
+    if not run_file.is_file():
+        return None
+    noted = read_json(run_file)
+    if noted["tracking_uri"] != store.uri:
+        return None
+    try:
+        run = store.client.get_run(noted["run_id"])
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+    alive = run.info.lifecycle_stage == "active"
+    return run if alive and run.data.tags.get(FINGERPRINT_TAG) == training.fingerprint else None
+
+
+def _end(sender: Sender, status: str) -> None:
+    lost = sender.finish(FINISH_SECONDS)
+    problem = sender.error
+    if not sender.is_alive() and sender.store is not None and sender.run_id is not None:
+        try:
+            sender.store.client.set_terminated(sender.run_id, status=status)
+        except Exception as error:  # the training's result stands, whatever the tracker says
+            problem = str(error).splitlines()[0]
+    if lost or problem or sender.is_alive():
+        print(
+            f"warning: MLflow did not take {lost} points of this run ({problem or 'no answer'}); "
+            "the next pipeline run or promotion sends them from the files",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _system() -> dict[str, str]:
+    import psutil
+
+    tags = {
+        "system.python": platform.python_version(),
+        "system.platform": platform.platform(),
+        "system.cpus": str(os.cpu_count()),
+        "system.memory_gb": f"{psutil.virtual_memory().total / 1e9:.1f}",
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        tags["system.torch"] = str(torch.__version__)
+    return tags

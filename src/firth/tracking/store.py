@@ -1,0 +1,131 @@
+"""The MLflow store: one SQLite file in the clone's state, or what `MLFLOW_TRACKING_URI` names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from firth.errors import FirthError
+from firth.progress import step
+from firth.project import state_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "firth"
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    # A server that is away is noticed in seconds, not in the default quarter of an hour; what is missed is sent later.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+"""Set before mlflow is imported, unless the user has set them."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store: its address, a client of it and the id of the experiment `firth`."""
+
+    uri: str
+    client: MlflowClient
+    experiment_id: str
+
+
+def mlflow_folder(root: Path | None = None) -> Path:
+    """`.firth/mlflow` of the clone: `mlflow.db` and `artifacts/`."""
+    folder = state_folder(root) / "mlflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def tracking_uri(root: Path | None = None) -> str:
+    """Address of the store: `MLFLOW_TRACKING_URI`, else SQLite in the clone's state."""
+    return os.environ.get(URI_VARIABLE) or f"sqlite:///{mlflow_folder(root) / 'mlflow.db'}"
+
+
+def artifacts_uri(uri: str) -> str | None:
+    """Where the experiment's artifacts go: beside a SQLite file; None leaves it to a server."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    folder = Path(uri.removeprefix("sqlite:///")).resolve().parent / "artifacts"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.as_uri()
+
+
+def import_mlflow() -> None:
+    """Import mlflow with telemetry off. To be done on the main thread: two threads importing can block each other."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import mlflow.pyfunc
+    import mlflow.store.tracking.sqlalchemy_store
+    import mlflow.tracking  # noqa: F401
+
+
+def open_store(root: Path | None = None) -> Store:
+    """Open the store, creating tables and experiment if need be; `FirthError` where it cannot be used.
+
+    Several processes may do so at once on a fresh store: one creates the tables under a file lock, the others wait.
+    """
+    import_mlflow()
+    import mlflow
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    uri = tracking_uri(root)
+    mlflow.set_tracking_uri(uri)
+    client = MlflowClient(tracking_uri=uri)
+    try:
+        if uri.startswith("sqlite:///"):
+            _create_tables_once(uri, client, mlflow.__version__)
+        return Store(uri, client, _experiment_id(client, uri))
+    except MlflowException as error:
+        if "out-of-date database schema" in str(error):
+            raise FirthError(
+                f"{uri} was written by another version of MLflow; copy the file, then run: mlflow db upgrade {uri}"
+            ) from None
+        raise FirthError(f"MLflow at {uri} cannot be used: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, cut to a length for one line of output."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]
+
+
+def _create_tables_once(uri: str, client: MlflowClient, version: str) -> None:
+    database = Path(uri.removeprefix("sqlite:///")).resolve()
+    database.parent.mkdir(parents=True, exist_ok=True)
+    ready = database.with_name(f"{database.name}.ready")
+    if database.is_file() and ready.is_file() and ready.read_text(encoding="utf-8").strip() == version:
+        return
+    with FileLock(f"{database}.lock"):
+        if database.is_file() and database.stat().st_size:
+            client.search_experiments(max_results=1)
+        else:
+            with step("Creating the MLflow store (once)"):
+                client.search_experiments(max_results=1)
+        ready.write_text(f"{version}\n", encoding="utf-8")
+
+
+def _experiment_id(client: MlflowClient, uri: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        try:
+            return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts_uri(uri)))
+        except MlflowException:  # another process created it meanwhile
+            found = client.get_experiment_by_name(EXPERIMENT)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise FirthError(f"the MLflow experiment {EXPERIMENT!r} is deleted; restore it: mlflow experiments restore")
+    return str(found.experiment_id)
