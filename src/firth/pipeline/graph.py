@@ -84,6 +84,8 @@ class Project:
         from dvc.exceptions import DvcException
         from dvc.repo import Repo
 
+        self._root = root.resolve()
+        self._addresses: dict[str, str] = {}
         try:
             self._repo = Repo(str(root), _wait_for_lock=True)
         except DvcException as error:
@@ -112,15 +114,14 @@ class Project:
             edges = self._repo.index.graph
         except DvcException as error:
             raise ConfigError(f"dvc.yaml: {_reason(error)}") from None
-        working = {node.addressing: node for node in edges if node.cmd}
-        needs = {name: [s.addressing for s in edges.successors(node) if s.cmd] for name, node in working.items()}
-        declared = [name for name in (node.addressing for node in self._repo.index.stages) if name in working]
+        names = {node: self._name(node) for node in self._repo.index.stages if node.cmd}
+        self._addresses = {name: node.addressing for node, name in names.items()}
+        needs = {name: {names[need] for need in edges.successors(node) if need.cmd} for node, name in names.items()}
         stages: dict[str, Stage] = {}
-        while len(stages) < len(declared):  # DVC refuses cycles, so each round places at least one stage
-            for name in declared:
-                if name not in stages and all(need in stages for need in needs[name]):
-                    node = working[name]
-                    ordered = tuple(sorted(needs[name], key=declared.index))
+        while len(stages) < len(names):  # DVC refuses cycles, so each round places at least one stage
+            for node, name in names.items():
+                if name not in stages and needs[name] <= set(stages):
+                    ordered = tuple(sorted(needs[name], key=list(names.values()).index))
                     stages[name] = Stage(name, ordered, _hints(name, node.meta), node.desc or "")
         return Graph(stages)
 
@@ -132,19 +133,40 @@ class Project:
         """Stages that differ from `dvc.lock` by themselves, in one question to DVC."""
         from dvc.exceptions import DvcException
 
+        if not graph.stages:
+            return set()
+        addresses = {self._addresses[name]: name for name in graph.stages}
         try:
-            return set(self._repo.status(targets=list(graph.stages))) & set(graph.stages) if graph.stages else set()
+            said = self._repo.status(targets=list(addresses))
         except DvcException as error:
             raise FirthError(f"dvc status: {_reason(error)}") from None
+        return {addresses[address] for address in said if address in addresses}
 
-    def checkout(self, names: Sequence[str] | None = None, *, force: bool = False) -> None:
+    def checkout(self, names: Iterable[str] | None = None, *, force: bool = False) -> None:
         """Put the outputs that `dvc.lock` names (of stages `names`, or all) in place, as far as the cache has them."""
         from dvc.exceptions import DvcException
 
+        wanted = None if names is None else set(names)
+        known = [
+            node.addressing
+            for node in self._repo.index.stages
+            if any(out.hash_info for out in node.outs) and (wanted is None or self._name(node) in wanted)
+        ]
+        if not known:
+            return
         try:
-            self._repo.checkout(targets=list(names) if names else None, force=force, allow_missing=True)
+            self._repo.checkout(targets=known, force=force, allow_missing=True)
         except DvcException as error:
             raise FirthError(f"dvc checkout: {_reason(error)}") from None
+
+    def _name(self, node: Any) -> str:
+        """A stage's name as DVC gives it in the project's folder, wherever this process stands."""
+        file = Path(node.path)
+        name = getattr(node, "name", None)
+        if file == self._root / "dvc.yaml" and name:
+            return str(name)
+        place = file.relative_to(self._root).as_posix()
+        return f"{place}:{name}" if name else place
 
 
 def _hints(name: str, meta: Any) -> Hints:

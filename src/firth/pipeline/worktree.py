@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from firth.config import Params
 
-FLOW_RUN_VARIABLE = "FIRTH_FLOW_RUN"
+FLOW_RUN_VARIABLE = "FIRTH_FLOW_RUN_ID"
 """The Prefect flow run's id, for the MLflow runs of its trainings."""
 
 NO_HOOKS = ("-c", "core.hooksPath=/dev/null")

@@ -1,0 +1,1 @@
+"""Prefect flows: a typed signature and the wiring. The work is in `firth.pipeline` and `firth.registry`."""
