@@ -129,7 +129,8 @@ class Collector:
         if measures.letter_share < self.bounds.min_letter_share:
             offer("few_letters", -measures.letter_share)
         low, high = self.bounds.mean_word_length
-        offer("word_length", max(low - measures.mean_word_length, measures.mean_word_length - high))
+        if not low <= measures.mean_word_length <= high:
+            offer("word_length", max(low - measures.mean_word_length, measures.mean_word_length - high))
 
     def finish(self, examples_at: Callable[[list[int]], list[dict[str, Any]]]) -> Statistics:
         """The statistics; `examples_at(numbers)` reads documents again by their number, for examples of duplicates."""
