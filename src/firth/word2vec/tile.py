@@ -63,7 +63,9 @@ _LIMIT = 40.0
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def tile(_context: Any, contexts: Any, outputs: Any, rate: Any, totals: Any, rows: Any, columns: Any, chunks: Any) -> Any:
+def tile(
+    _context: Any, contexts: Any, outputs: Any, rate: Any, totals: Any, rows: Any, columns: Any, chunks: Any
+) -> Any:
     """One step on `rows` contexts by `columns` outputs (the first is the positive) of `chunks` · 16 floats.
 
     Args (all integers are int64):
@@ -252,9 +254,7 @@ def _gradients(builder: Any, x: Any, labels: list[float], rate: Any, totals: Any
     scale = builder.bitcast(builder.shl(exponent, _integers([23] * LANES)), _FLOATS)
     odds = builder.fadd(builder.fmul(value, scale), _constant(1.0))  # 1 + e^−x
     sigmoid = builder.fdiv(_constant(1.0), odds)
-    scaled = builder.fmul(
-        builder.fsub(ir.Constant(_FLOATS, [*labels, *padding]), sigmoid), _splat(builder, rate)
-    )
+    scaled = builder.fmul(builder.fsub(ir.Constant(_FLOATS, [*labels, *padding]), sigmoid), _splat(builder, rate))
     noise = [1.0 - label for label in labels]
     used = ir.Constant(ir.VectorType(ir.IntType(1), LANES), [*[1] * len(labels), *[0] * len(padding)])
     _add_loss(builder, builder.select(used, odds, _constant(1.0)), x, ir.Constant(_FLOATS, [*noise, *padding]), totals)

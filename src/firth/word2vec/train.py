@@ -120,9 +120,7 @@ class _Training:
         if heldout:
             metrics["heldout/loss"] = heldout[-1]
         matrices = {name: np.ascontiguousarray(matrix) for name, matrix in self.engine.matrices.items()}
-        return TrainedVectors(
-            matrices["input"], matrices["output"], self.history, metrics, self.schedule.total_words
-        )
+        return TrainedVectors(matrices["input"], matrices["output"], self.history, metrics, self.schedule.total_words)
 
     def _fit(self) -> None:
         from firth.word2vec.module import Word2VecModule, run_steps
