@@ -95,7 +95,7 @@ class ScoredProject:
             "prepare": stage(["data/corpus"], ["data/raw", "data/validation"]),
             "words": stage(["data/tokens/words"], ["data/corpus"]),
         }
-        for name in {"skipgram", "cbow"}:
+        for name in ("skipgram", "cbow"):
             stages[f"word2vec@{name}"] = stage([f"data/vectors/{name}"], ["data/tokens/words"])
         stages["report"] = stage(["data/report"], ["data/corpus"])
         (self.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}), encoding="utf-8")
@@ -114,14 +114,12 @@ def history() -> list[dict[str, float]]:
 
 @pytest.fixture(scope="session")
 def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with its tables and nothing in it; making the tables takes seconds, copying a file does not."""
+    """A store with its tables and no run; making the tables takes seconds, copying a file does not."""
     import_mlflow()
     import mlflow
-    from mlflow import MlflowClient
 
     folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    _create_tables_once(uri, MlflowClient(tracking_uri=uri), mlflow.__version__)
+    _create_tables_once(folder / "mlflow.db", mlflow.__version__)
     return folder
 
 

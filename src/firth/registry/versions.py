@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from firth.canonical import file_sha256
@@ -104,6 +107,13 @@ def by_alias(store: Store, name: str, alias: str) -> ModelVersion | None:
         raise
 
 
+def pyfunc() -> ModuleType:
+    """`mlflow.pyfunc`, without what its import warns of: types in MLflow's own classes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType", category=UserWarning)
+        return importlib.import_module("mlflow.pyfunc")
+
+
 def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
     """The version of `candidate`: an existing one of the same vectors, else a new one, logged on its training's run."""
     import mlflow
@@ -127,7 +137,7 @@ def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
         "firth.dvc.vectors": candidate.dvc_hash or "unknown",
     }
     with mlflow.start_run(run_id=candidate.run_id, log_system_metrics=False):
-        info = mlflow.pyfunc.log_model(
+        info = pyfunc().log_model(
             name=candidate.name,
             python_model=str(MODEL_FILE),
             artifacts={"vectors": str(root / "data" / "vectors" / candidate.model)},
@@ -149,7 +159,7 @@ def load_checked(name: str, version: ModelVersion) -> Any:
     weights = sorted(folder.glob("artifacts/**/vectors.safetensors"))
     if len(weights) != 1 or file_sha256(weights[0]) != version.tags.get(VECTORS_TAG):
         raise IntegrityError(f"{name} version {version.version}: the stored weights are not those that were registered")
-    return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model()
+    return pyfunc().load_model(str(folder)).unwrap_python_model()
 
 
 def scores_tag(scores: Scores) -> str:

@@ -64,7 +64,6 @@ def import_mlflow() -> None:
     """Import mlflow with telemetry off. To be done on the main thread: two threads importing can block each other."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    import mlflow.pyfunc
     import mlflow.store.tracking.sqlalchemy_store
     import mlflow.tracking  # noqa: F401
 
@@ -81,10 +80,10 @@ def open_store(root: Path | None = None) -> Store:
 
     uri = tracking_uri(root)
     mlflow.set_tracking_uri(uri)
-    client = MlflowClient(tracking_uri=uri)
     try:
         if uri.startswith("sqlite:///"):
-            _create_tables_once(uri, client, mlflow.__version__)
+            _create_tables_once(Path(uri.removeprefix("sqlite:///")).resolve(), mlflow.__version__)
+        client = MlflowClient(tracking_uri=uri)
         return Store(uri, client, _experiment_id(client, uri))
     except MlflowException as error:
         if "out-of-date database schema" in str(error):
@@ -100,18 +99,29 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0][:200]
 
 
-def _create_tables_once(uri: str, client: MlflowClient, version: str) -> None:
-    database = Path(uri.removeprefix("sqlite:///")).resolve()
-    database.parent.mkdir(parents=True, exist_ok=True)
+def _create_tables_once(database: Path, version: str) -> None:
+    """Make `database` unless it is there. Its tables are made in another file that takes the name when it is whole.
+
+    MLflow's own migrations of a fresh file fail when two processes begin at once, and one that was killed among them
+    leaves a file that no later start can use.
+    """
+    from mlflow import MlflowClient
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+
     ready = database.with_name(f"{database.name}.ready")
     if database.is_file() and ready.is_file() and ready.read_text(encoding="utf-8").strip() == version:
         return
+    database.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{database}.lock"):
-        if database.is_file() and database.stat().st_size:
-            client.search_experiments(max_results=1)
-        else:
+        if not database.is_file() or database.stat().st_size == 0:
+            part = database.with_name(f"{database.name}.part")
+            part.unlink(missing_ok=True)
             with step("Creating the MLflow store (once)"):
-                client.search_experiments(max_results=1)
+                engine = create_sqlalchemy_engine(f"sqlite:///{part}")
+                _initialize_tables(engine)
+                engine.dispose()
+            part.replace(database)
+        MlflowClient(tracking_uri=f"sqlite:///{database}").search_experiments(max_results=1)
         ready.write_text(f"{version}\n", encoding="utf-8")
 
 
