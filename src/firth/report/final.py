@@ -40,8 +40,10 @@ def render(
         runs: MLflow runs, one a training: `{"stage": "word2vec@skipgram", "run_id": "…", "url": "http…" or None,
             "seconds": float or None, "metrics": {name: float}}`; only `stage` and `run_id` must be there.
         decisions: Promotion decisions, one a model: `{"model": "skipgram", "verdict": "promoted" | "refused" |
-            "unchanged", "reasons": [str], "version": int or None, "champion": int or None}`, where `champion` is the
-            version that holds the alias afterwards; only `model` and `verdict` must be there.
+            "unchanged", "reasons": [str], "version": str or None, "champion": str or None, "numbers": [{"suite",
+            "challenger", "low", "high", "champion", "minimum", "max_loss", "covered", "total"}]}`, where `champion`
+            is the version that holds the alias afterwards; only `model` and `verdict` must be there, other keys are
+            left alone. `firth.registry`'s decisions as JSON are of this shape.
         commit: The git commit the run's code and parameters come from.
         dirty: Whether uncommitted changes were part of the run.
         seconds: How long the pipeline took.
@@ -108,6 +110,7 @@ def _decision(one: Mapping[str, Any]) -> dict[str, Any]:
         "reasons": [str(reason) for reason in one.get("reasons", [])],
         "version": one.get("version"),
         "champion": one.get("champion"),
+        "numbers": [dict(row) for row in one.get("numbers", [])],
     }
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firth.canonical import read_json
 from firth.errors import DataError, IntegrityError
+from firth.word2vec.vectors import Vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,27 +22,32 @@ MODEL_LABELS = {"skipgram": "Skip-gram", "cbow": "CBOW"}
 
 @dataclass(frozen=True)
 class Model:
-    """One trained model.
-
-    Attributes:
-        words: (vocabulary,) most frequent first.
-        counts: (vocabulary,) occurrences in the training text.
-        unit: float32 (vocabulary, dim), input vectors scaled to length one.
-        history: rows of `history.json`.
-        training: `training.json`.
-    """
+    """One trained model: its input vectors, the rows of `history.json`, and `training.json`."""
 
     name: str
-    words: list[str]
-    counts: list[int]
-    unit: NDArray[np.float32]
+    vectors: Vectors
     history: list[dict[str, Any]]
     training: dict[str, Any]
 
-    @cached_property
-    def index(self) -> dict[str, int]:
+    @property
+    def words(self) -> Sequence[str]:
+        """(vocabulary,) most frequent first."""
+        return self.vectors.vocabulary.words
+
+    @property
+    def counts(self) -> list[int]:
+        """(vocabulary,) occurrences in the training text."""
+        return [int(count) for count in self.vectors.vocabulary.counts]
+
+    @property
+    def unit(self) -> NDArray[np.float32]:
+        """(vocabulary, dim) vectors of length one."""
+        return self.vectors.unit
+
+    @property
+    def index(self) -> Mapping[str, int]:
         """Row of each word."""
-        return {word: row for row, word in enumerate(self.words)}
+        return self.vectors.vocabulary.ids
 
     @property
     def label(self) -> str:
@@ -86,15 +91,9 @@ def read_inputs(data: Path) -> Inputs:
 
 def read_model(folder: Path) -> Model:
     """The vectors in `folder`, with their vocabulary, history and training record."""
-    words, counts = _vocabulary(folder / "vocabulary.tsv")
-    unit = _unit_vectors(folder / "vectors.safetensors")
-    if len(unit) != len(words):
-        raise IntegrityError(f"{folder}: {len(unit)} vectors for {len(words)} words of vocabulary.tsv")
     return Model(
         name=folder.name,
-        words=words,
-        counts=counts,
-        unit=unit,
+        vectors=Vectors.load(folder),
         history=read_json(folder / "history.json"),
         training=read_json(folder / "training.json"),
     )
@@ -107,37 +106,6 @@ def _model_folders(vectors: Path) -> list[Path]:
 
 def _order(name: str) -> int:
     return MODEL_ORDER.index(name) if name in MODEL_ORDER else len(MODEL_ORDER)
-
-
-def _unit_vectors(path: Path) -> NDArray[np.float32]:
-    import numpy as np
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    if not path.is_file():
-        raise IntegrityError(f"{path}: no such file")
-    try:
-        vectors = load_file(path)["input"].astype(np.float32)
-    except (SafetensorError, KeyError) as error:
-        raise IntegrityError(f"{path}: not vectors of this product ({error})") from None
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = vectors / np.maximum(length, np.finfo(np.float32).tiny)
-    return unit
-
-
-def _vocabulary(path: Path) -> tuple[list[str], list[int]]:
-    if not path.is_file():
-        raise IntegrityError(f"{path}: no such file")
-    words: list[str] = []
-    counts: list[int] = []
-    with path.open(encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
-            word, tab, count = line.rstrip("\n").partition("\t")
-            if not tab or not count.isdecimal():
-                raise DataError("expected word<TAB>count", path, number)
-            words.append(word)
-            counts.append(int(count))
-    return words, counts
 
 
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:

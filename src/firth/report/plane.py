@@ -16,7 +16,10 @@ GROUPS = 7
 SMALLEST_MAP = 8
 SMALLEST_WORD = 3
 FUNCTION_WORD_SHARE = 1e-3
-"""A word more frequent than this is taken for a function word, in whatever language the text is."""
+"""A word more frequent than this is taken for a function word, in whatever language the text is, …"""
+
+FUNCTION_WORD_PART = 100
+"""… if it also is among this part (one in a hundred) of the vocabulary: in a small text every word is frequent."""
 
 DECIMALS = 3
 
@@ -24,14 +27,17 @@ DECIMALS = 3
 def content_words(model: Model, count: int) -> list[int]:
     """Rows of the `count` most frequent words that mean something by themselves, most frequent first.
 
-    Left out: English stop words, words above one in a thousand of the text, short words, and what is not all letters.
+    Left out: English stop words, words too frequent to say much, short words, and what is not all letters.
     """
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     ceiling = FUNCTION_WORD_SHARE * sum(model.counts)
+    certain = len(model.words) // FUNCTION_WORD_PART
     rows: list[int] = []
     for row, (word, occurrences) in enumerate(zip(model.words, model.counts, strict=True)):
-        if occurrences <= ceiling and len(word) >= SMALLEST_WORD and word.isalpha() and word not in ENGLISH_STOP_WORDS:
+        if row < certain and occurrences > ceiling:
+            continue
+        if len(word) >= SMALLEST_WORD and word.isalpha() and word not in ENGLISH_STOP_WORDS:
             rows.append(row)
             if len(rows) == count:
                 break

@@ -88,9 +88,9 @@ def _as_known(word: str, index: Mapping[str, int]) -> str:
 
 def curve(history: Sequence[Mapping[str, Any]]) -> dict[str, list[list[float]]]:
     """`{"train": [[words, loss], …], "heldout": …}` of a `history.json`; long curves are averaged in equal steps."""
-    train = [(float(row["words"]), float(row["loss"])) for row in history if row.get("loss") is not None]
+    train = [(float(row["step"]), float(row["loss"])) for row in history if row.get("loss") is not None]
     heldout = [
-        (float(row["words"]), float(row["heldout_loss"])) for row in history if row.get("heldout_loss") is not None
+        (float(row["step"]), float(row["heldout_loss"])) for row in history if row.get("heldout_loss") is not None
     ]
     return {"train": _thin(train), "heldout": _thin(heldout)}
 

@@ -29,18 +29,15 @@ def neighbours(model: Model, word: str, count: int = NEIGHBOURS) -> dict[str, An
     row = model.index.get(word)
     if row is None:
         return {"missing": True, "spellings": spellings(model, word)}
-    cosine = _cosines(model, row)
-    cosine[row] = -2.0
-    order = cosine.argsort(kind="stable")[::-1] if len(cosine) <= count else _top(cosine, count)
     found = [
-        {"word": model.words[i], "cosine": round(float(cosine[i]), DECIMALS)} for i in order[:count] if int(i) != row
+        {"word": near, "cosine": round(cosine, DECIMALS)} for near, cosine in model.vectors.most_similar(word, count)
     ]
-    return {"count": model.counts[row], "neighbours": found}
+    return {"count": int(model.vectors.vocabulary.counts[row]), "neighbours": found}
 
 
 def spellings(model: Model, word: str, count: int = 3) -> list[str]:
     """Words of the vocabulary spelt nearly like `word`, best first."""
-    return difflib.get_close_matches(word, model.words[:SPELLINGS_AMONG], n=count, cutoff=0.7)
+    return difflib.get_close_matches(word, list(model.words[:SPELLINGS_AMONG]), n=count, cutoff=0.7)
 
 
 def antonyms(model: Model, pairs: Sequence[tuple[str, str]], seed: int) -> dict[str, Any]:
@@ -99,12 +96,3 @@ def _cosines(model: Model, row: int) -> NDArray[np.float64]:
 
     cosine: NDArray[np.float64] = (model.unit @ model.unit[row]).astype(np.float64).round(DECIMALS + 2)
     return cosine
-
-
-def _top(cosine: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Rows of the `count` largest cosines, the largest first, ties in order of frequency."""
-    import numpy as np
-
-    bound = np.partition(cosine, -count)[-count]
-    candidates = np.flatnonzero(cosine >= bound)
-    return candidates[np.argsort(-cosine[candidates], kind="stable")]

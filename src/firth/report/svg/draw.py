@@ -30,7 +30,7 @@ def text(x: float, y: float, content: str, class_: str = "label", anchor: str | 
 
 
 def figure(key: str, size: tuple[float, float], *, title: str, description: str, parts: Sequence[str]) -> Markup:
-    """The outer `<svg>` of `size` (width, height), named by `title` and described by `description` for those who do not see it."""
+    """The outer `<svg>` of `size` (width, height); `title` and `description` are for those who do not see it."""
     return el(
         "svg",
         el("title", title, id=f"{key}-title"),

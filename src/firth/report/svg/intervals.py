@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from firth.report.svg.draw import Scale, el, figure, text, text_width, ticks
 
-WIDTH = 560.0
+WIDTH = 470.0
 ROW, BETWEEN = 14.0, 9.0
 SIZE = 13.0
-RIGHT, TOP, BOTTOM = 52.0, 22.0, 30.0
+RIGHT, TOP, BOTTOM = 46.0, 22.0, 30.0
 
 
 def interval_chart(
@@ -29,7 +29,8 @@ def interval_chart(
     Args:
         key: Unique in the page.
         title: Of the drawing.
-        rows: `{"name", "note"?, "marks": [{"model", "label", "score", "low", "high"}]}`; without marks the note is drawn.
+        rows: `{"name", "note", "marks": [{"model", "label", "score", "low", "high"}]}`; the note stands where no
+            mark does.
         limits: Smallest and largest score on the axis.
         chance: Where a guess would land, or None.
         show: Writes a score.
@@ -50,7 +51,7 @@ def interval_chart(
     for row, height in zip(rows, heights, strict=True):
         parts.append(text(left - 10, y + height / 2 + 1, row["name"], "label", "end"))
         if not row["marks"]:
-            parts.append(text(left + 6, y + height / 2 + 1, row.get("note", ""), "tick"))
+            parts.append(text(left + 6, y + height / 2 + 1, row["note"], "tick"))
         for i, mark in enumerate(row["marks"]):
             parts.append(_mark(mark, across, y + BETWEEN / 2 + (i + 0.5) * ROW, show))
         y += height

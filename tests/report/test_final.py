@@ -1,0 +1,100 @@
+"""The final page: the stage's page with runs, promotion and DVC hashes around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from firth.errors import DataError, IntegrityError
+from firth.report.final import locked_outputs, render
+from firth.stages.report import main
+
+LOCK = """schema: '2.0'
+stages:
+  ingest@boolq:
+    cmd: python
+    outs:
+    - path: data/raw/boolq
+      hash: md5
+      md5: 0123456789abcdef0123456789abcdef.dir
+      size: 3
+"""
+RUN = {"stage": "word2vec@skipgram", "run_id": "abc123"}
+
+
+@pytest.fixture
+def finished(build: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = build()
+    monkeypatch.delenv("FIRTH_STATE", raising=False)
+    monkeypatch.chdir(root)
+    main([])
+    (root / "dvc.lock").write_text(LOCK)
+    return root
+
+
+def test_the_final_page_adds_what_only_the_flow_knows(finished: Path) -> None:
+    numbers = {
+        "suite": "simlex999", "challenger": None, "low": None, "high": None, "champion": 0.2, "minimum": 0.1,
+        "max_loss": 0.02, "covered": 1, "total": 999,
+    }  # fmt: skip
+    page = render(
+        finished,
+        runs=[RUN | {"url": "http://127.0.0.1:5000/#/runs/abc123", "seconds": 62.0, "metrics": {"train/loss": 2.03}}],
+        decisions=[
+            {"model": "skipgram", "verdict": "refused", "reasons": ["too <low>"], "version": "2", "numbers": [numbers]},
+            {"model": "cbow", "verdict": "promoted", "champion": "1", "name": "cbow-vectors"},
+        ],
+        commit="d" * 40,
+        dirty=True,
+        seconds=125.0,
+        flow_run="brave-otter",
+    )
+    assert page == finished.resolve() / ".firth" / "report" / "index.html"
+    text = page.read_text(encoding="utf-8")
+    for said in (
+        "Skip-gram</span>, version 2", ">refused<", "too &lt;low&gt;", "CBOW</span>", "(champion: version 1)", "d" * 40,
+        "with uncommitted changes", "2:05", "brave-otter", "1:02", "train/loss 2.03", "data/raw/boolq",
+        "0123456789abcdef0123456789abcdef.dir", 'href="http://127.0.0.1:5000/#/runs/abc123"',
+        'href="../../data/validation/wikipedia/docs/index.html"', "scikit-learn",
+    ):  # fmt: skip
+        assert said in text, said
+    assert (page.parent / "../../data/validation/wikipedia/docs/index.html").resolve().is_file()
+
+
+def test_a_run_without_promotion_or_lock_says_so(finished: Path) -> None:
+    (finished / "dvc.lock").unlink()
+    text = render(finished, runs=[], decisions=[], commit="d" * 40).read_text(encoding="utf-8")
+    assert "No promotion was decided in this run." in text
+    assert "No run was recorded." in text
+    assert "There is no dvc.lock." in text
+    assert "uncommitted" not in text
+
+
+def test_the_stage_page_says_nothing_of_runs(finished: Path) -> None:
+    text = (finished / "data" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Git commit" not in text and "MLflow" not in text and 'id="promotion"' not in text
+
+
+def test_addresses_other_than_http_are_refused(finished: Path) -> None:
+    with pytest.raises(DataError, match="abc123 is 'javascript:alert"):
+        render(finished, runs=[RUN | {"url": "javascript:alert(1)"}], decisions=[], commit="d")
+
+
+def test_an_unknown_verdict_is_refused(finished: Path) -> None:
+    with pytest.raises(DataError, match="'maybe' on cbow; there are: promoted, refused, unchanged"):
+        render(finished, runs=[], decisions=[{"model": "cbow", "verdict": "maybe"}], commit="d")
+
+
+def test_without_the_stage_there_is_no_final_page(build: Callable[..., Path]) -> None:
+    with pytest.raises(IntegrityError, match=r"report\.json: no such file"):
+        render(build(), runs=[], decisions=[], commit="d")
+
+
+def test_a_torn_lock_is_named(tmp_path: Path) -> None:
+    lock = tmp_path / "dvc.lock"
+    for text in ("stages: [", "stages: [1]", "stages:\n  a:\n    outs:\n    - md5: x\n"):
+        lock.write_text(text)
+        with pytest.raises(DataError, match=r"dvc\.lock: not a dvc.lock"):
+            locked_outputs(lock)
