@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from prefect import flow, runtime
@@ -11,6 +11,7 @@ from pydantic import Field
 from firth.pipeline import finish, form, plan
 from firth.pipeline.experiment import name_for
 from firth.pipeline.place import workplace
+from firth.pipeline.schedule import Clock
 from firth.pipeline.tasks import run_stages
 from firth.project import find_root
 from flows.promote import promote as gate
@@ -45,11 +46,14 @@ def pipeline(
         "word2vec.cbow.learning_rate": cbow_learning_rate,
     }
     asked = plan.make(find_root(), form.preset_of(preset), form.overrides(fields, overrides), stages)
-    flow_run = str(runtime.flow_run.id)
-    with workplace(asked, name_for(str(runtime.flow_run.name), flow_run), flow_run) as place:
+    name, flow_run = str(runtime.flow_run.name), str(runtime.flow_run.id)
+    clock = Clock()
+    with workplace(asked, name_for(name, flow_run), flow_run) as place:
         summary = finish.keep(place, run_stages(place))
         runs = finish.track(place)
-        decisions = gate(...) if promote else []
-        page = finish.render_report(place.folder, runs, decisions)
-        finish.publish(summary, page)
+        models = finish.scored_models(place)
+        decisions = gate(models, str(place.folder)) if promote and models else []
+        page = finish.render_report(place.folder, runs, decisions, clock.seconds, name)
+        summary = replace(summary, decisions=decisions, report=page and str(page))
+        finish.publish(summary)
     return asdict(summary)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from firth.canonical import file_sha256, read_json, write_json
 from firth.errors import FirthError
 from firth.pipeline import experiment
 from firth.pipeline.place import Place
 from firth.pipeline.schedule import Outcome
 from firth.pipeline.scores import markdown, scores
 from firth.pipeline.tasks import EVENT
+from firth.project import state_folder
+from firth.tracking.provenance import git_state
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ class Summary:
 class RunFailed(FirthError):
     """Stages failed; the message is theirs. `outcomes` says how every stage ended."""
 
-    def __init__(self, outcomes: Mapping[str, Outcome], note: str = "") -> None:
+    def __init__(self, outcomes: Mapping[str, Outcome]) -> None:
         self.outcomes = dict(outcomes)
         bad = [outcome for outcome in outcomes.values() if outcome.state in {"failed", "stopped"}]
-        super().__init__("\n".join(f"{outcome.stage}: {outcome.error}" for outcome in bad) + note)
+        super().__init__("\n".join(f"{outcome.stage}: {outcome.error}" for outcome in bad))
 
 
 def keep(place: Place, outcomes: Mapping[str, Outcome]) -> Summary:
@@ -55,11 +58,13 @@ def keep(place: Place, outcomes: Mapping[str, Outcome]) -> Summary:
             touched = [name for name, outcome in outcomes.items() if outcome.good] if good else worked
             applied = experiment.bring_home(place.plan.root, place.folder, place.start, touched)
     if not good:
-        raise RunFailed(outcomes, f"\n(the run's folder is kept until `firth gc`: {place.folder})" if place.apart else "")
+        if place.apart:
+            say(f"the run's folder is kept until `firth gc`: {place.folder}")
+        raise RunFailed(outcomes)
     if saved and not applied:
         how = f"dvc exp apply {place.run}"
         why = "it changed parameters" if place.plan.changed else "the clone has changed meanwhile"
-        _say(f"kept as experiment {place.run}, not applied, because {why}: {how}")
+        say(f"kept as experiment {place.run}, not applied, because {why}: {how}")
     return Summary(place.run, [asdict(outcome) for outcome in outcomes.values()], applied, saved, scores(place.folder))
 
 
@@ -70,24 +75,71 @@ def track(place: Place) -> list[dict[str, Any]]:
     return [asdict(each) for each in reconcile.reconcile(place.folder)]
 
 
-def publish(summary: Summary, report: Path | None) -> None:
+def scored_models(place: Place) -> list[str]:
+    """Models that the gate can decide about: in its policy, trained, and scored in this run."""
+    if "word-tasks" not in place.graph.stages:
+        return []
+    vectors = place.folder / "data" / "vectors"
+    return [model for model in place.plan.params.gate.models if (vectors / model / "training.json").is_file()]
+
+
+def render_report(
+    folder: Path,
+    runs: Sequence[Mapping[str, Any]] | None = None,
+    decisions: Sequence[Mapping[str, Any]] | None = None,
+    seconds: float | None = None,
+    flow_run: str | None = None,
+) -> Path | None:
+    """The final page of the project at `folder`, with MLflow runs and the gate's decisions; None before a first report.
+
+    Given none, what the last run noted about the same outputs is shown again.
+    """
+    from firth.report import final
+
+    if not (folder / "data" / "report" / "report.json").is_file():
+        return None
+    note = state_folder(folder) / "report" / "run.json"
+    if runs is None or decisions is None:
+        held = read_json(note) if note.is_file() else {}
+        known = held if held.get("lock") == _lock_digest(folder) else {}
+    else:
+        known = {"runs": list(runs), "decisions": list(decisions), "seconds": seconds, "flow_run": flow_run}
+        write_json(note, known | {"lock": _lock_digest(folder)})
+    git = git_state(folder)
+    return final.render(
+        folder,
+        runs=[{"stage": f"word2vec@{each['model']}", "run_id": each["run_id"]} for each in known.get("runs", [])],
+        decisions=known.get("decisions", []),
+        commit=git["commit"],
+        dirty=git["dirty"],
+        seconds=known.get("seconds"),
+        flow_run=known.get("flow_run"),
+    )
+
+
+def publish(summary: Summary) -> None:
     """The flow run's artifacts: a table of stages, a table of scores, the page's address."""
     from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-    rows = [
-        f"| {each['stage']} | {each['state']} | {each['seconds']:.1f} |" for each in summary.outcomes
-    ]
+    rows = [f"| {each['stage']} | {each['state']} | {each['seconds']:.1f} |" for each in summary.outcomes]
     stages = "\n".join(["| stage | state | seconds |", "|---|---|---:|", *rows])
     found = markdown(summary.scores) if summary.scores else "No scores yet."
     kept = f"\n\nExperiment `{summary.run}`: `dvc exp apply {summary.run}`." if summary.experiment else ""
     create_markdown_artifact(
         f"# Scores\n\n{found}\n\n# Stages\n\n{stages}{kept}", key="scores", description="Scores with 95% intervals"
     )
-    if report is not None:
-        create_link_artifact(report.as_uri(), key="report", link_text=report.name, description="The HTML report")
+    if summary.report is not None:
+        address = Path(summary.report).as_uri()
+        create_link_artifact(address, key="report", link_text=summary.report, description="The HTML report")
 
 
-def _say(text: str) -> None:
+def _lock_digest(folder: Path) -> str:
+    lock = folder / "dvc.lock"
+    return file_sha256(lock) if lock.is_file() else ""
+
+
+def say(text: str) -> None:
+    """A line of the flow run's log that a foreground run shows too."""
     from prefect import get_run_logger
 
     logger: logging.Logger | logging.LoggerAdapter[logging.Logger] = get_run_logger()

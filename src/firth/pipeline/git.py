@@ -63,6 +63,5 @@ def head(root: Path) -> str:
         return git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
     except GitError:
         raise FirthError(
-            f"{root}: this repository has no commit yet, and a run starts from one: "
-            "`git add -A && git commit -m start`"
+            f"{root}: this repository has no commit yet, and a run starts from one: `git add -A && git commit -m start`"
         ) from None

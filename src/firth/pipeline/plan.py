@@ -32,7 +32,9 @@ def make(root: Path, preset: str | None, overrides: Sequence[str], targets: Sequ
     """
     path = root / "params.yaml"
     now = path.read_text(encoding="utf-8") if path.is_file() else ""
-    text, params = with_overrides(preset_text(preset), overrides, f"preset {preset}") if preset else _own(path, overrides)
+    text, params = (
+        with_overrides(preset_text(preset), overrides, f"preset {preset}") if preset else _own(path, overrides)
+    )
     current = _current(path)
     changed = params != current
     head(root)

@@ -28,16 +28,16 @@ def run_stages(place: Place) -> Mapping[str, Outcome]:
     before this returns.
     """
     processes = Processes()
+    spent: dict[str, float] = {}
     futures: dict[str, PrefectFuture[Any]] = {}
     for name in place.graph.stages:
         if name not in place.stale:
             futures[name] = _skipped(place, name).submit(wait_for=_needs(place, name, futures))
 
     def start(name: str, done: Callable[[Outcome], None]) -> None:
-        clock = Clock()
-        future = _work(place, name, processes).submit(wait_for=_needs(place, name, futures))
+        future = _work(place, name, processes, spent).submit(wait_for=_needs(place, name, futures))
         futures[name] = future
-        future.add_done_callback(lambda ended: done(_outcome(name, ended, clock.seconds)))
+        future.add_done_callback(lambda ended: done(_outcome(name, ended, spent.get(name, 0.0))))
 
     try:
         outcomes = work_off(place.graph, set(place.stale), start, machine_cores())
@@ -63,7 +63,7 @@ def _skipped(place: Place, name: str) -> Task[[], PrefectState[Any]]:
     return _task(skip, place, name)
 
 
-def _work(place: Place, name: str, processes: Processes) -> Task[[], PrefectState[Any]]:
+def _work(place: Place, name: str, processes: Processes, spent: dict[str, float]) -> Task[[], PrefectState[Any]]:
     from prefect import get_run_logger
     from prefect.states import Completed
 
@@ -83,9 +83,11 @@ def _work(place: Place, name: str, processes: Processes) -> Task[[], PrefectStat
                 processes,
                 hints.timeout_seconds,
             )
-        except Exception as error:
-            logger.error("%s", error, extra={EVENT: "fail"})  # noqa: TRY400 — the stage's line, not our traceback
+        except Exception:
+            logger.error("failed after %.1f s", clock.seconds, extra={EVENT: "fail"})  # noqa: TRY400 — Prefect logs why
             raise
+        finally:
+            spent[name] = spent.get(name, 0.0) + clock.seconds
         logger.info("%s in %.1f s", "done" if ran else "restored", clock.seconds, extra={EVENT: "done"})
         if ran:
             return Completed(message=f"ran for {clock.seconds:.1f} s")

@@ -1,0 +1,102 @@
+"""`firth run`: the flow that the Prefect UI runs, in this process, with its progress on this terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from firth.errors import FirthError
+from firth.pipeline import plan
+from firth.pipeline.form import AS_IS
+from firth.pipeline.graph import Project
+from firth.pipeline.orchestrator import log_file, prefect_api
+from firth.pipeline.schedule import Clock
+from firth.progress import duration
+
+FLOW = "flows/pipeline.py:pipeline"
+INTERRUPTED = 130
+
+NEXT = (
+    ("firth lineage word2vec-skipgram@champion", "where the vectors come from, down to the bytes of the corpora"),
+    ("firth run --set word2vec.window=8", "change one parameter: only what depends on it runs"),
+    ("firth up", "the same pipeline from a form in the browser; runs compared in MLflow"),
+)
+
+
+def run(
+    root: Path,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    stages: Sequence[str] = (),
+    promote: bool = True,
+) -> int:
+    """Run the flow for the project at `root`; the exit code. What is wrong with the request is raised before it starts."""
+    clock = Clock()
+    asked = plan.make(root, preset, overrides, stages)
+    with Project(root) as project:
+        width = max(map(len, project.graph().stages), default=0)
+    os.chdir(root)  # the flow, like a worker, finds the project from the current folder
+    console = Console(stderr=True)
+    console.print("starting Prefect …", style="dim")
+    try:
+        with prefect_api(root) as wait_for_api:
+            flow = _flow(console, width, root)
+            wait_for_api()
+            summary = flow(
+                preset=preset or AS_IS,
+                overrides=list(overrides),
+                stages=list(asked.targets),
+                promote=promote,
+            )
+    except KeyboardInterrupt:
+        console.print("cancelled; finished stages are kept, a started training goes on from its checkpoint")
+        return INTERRUPTED
+    except FirthError as error:
+        _show_failure(console, error)
+        return 1
+    _show(summary, clock)
+    return 0
+
+
+def _flow(console: Console, width: int, root: Path) -> Any:
+    from prefect.flows import load_flow_from_entrypoint
+
+    from firth.pipeline import terminal
+
+    terminal.listen(console, width, log_file(root))
+    return load_flow_from_entrypoint(f"{root / FLOW}")
+
+
+def _show_failure(console: Console, error: FirthError) -> None:
+    from firth.pipeline import terminal
+    from firth.pipeline.finish import RunFailed
+
+    if isinstance(error, RunFailed):
+        terminal.show_stages(console, [vars(outcome) for outcome in error.outcomes.values()])
+    print(f"error: {error}", file=sys.stderr)
+
+
+def _show(summary: dict[str, Any], clock: Clock) -> None:
+    from firth.pipeline import terminal
+
+    console = Console()
+    console.print()
+    terminal.show_stages(console, summary["outcomes"])
+    console.print()
+    terminal.show_scores(console, summary["scores"], summary["decisions"])
+    idle = all(outcome["state"] == "up to date" for outcome in summary["outcomes"])
+    console.print(f"\n{'every stage is up to date' if idle else 'done'} ({duration(clock.seconds)})", highlight=False)
+    if summary["experiment"] and not summary["applied"]:
+        console.print(
+            f"this folder is as it was; to bring the run here: dvc exp apply {summary['run']}", highlight=False
+        )
+    if summary["report"]:
+        print(f"report: {summary['report']}")
+    print("\nnext:")
+    for command, why in NEXT:
+        print(f"  {command:<42} {why}")
