@@ -136,7 +136,9 @@ def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
         "firth.fingerprint": candidate.fingerprint,
         "firth.dvc.vectors": candidate.dvc_hash or "unknown",
     }
-    with mlflow.start_run(run_id=candidate.run_id, log_system_metrics=False):
+    with mlflow.start_run(run_id=candidate.run_id, log_system_metrics=False), warnings.catch_warnings():
+        # The signature is explicit; with pandas 3, reading an example back warns inside MLflow.
+        warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
         info = pyfunc().log_model(
             name=candidate.name,
             python_model=str(MODEL_FILE),

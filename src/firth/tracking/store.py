@@ -22,6 +22,7 @@ URI_VARIABLE = "MLFLOW_TRACKING_URI"
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # A server that is away is noticed in seconds, not in the default quarter of an hour; what is missed is sent later.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -79,7 +80,12 @@ def open_store(root: Path | None = None) -> Store:
     from mlflow.exceptions import MlflowException
 
     uri = tracking_uri(root)
+    named = os.environ.get(URI_VARIABLE)
     mlflow.set_tracking_uri(uri)
+    if (
+        named is None
+    ):  # MLflow writes the variable itself; a child, or another project in this process, shall not see it
+        os.environ.pop(URI_VARIABLE, None)
     try:
         if uri.startswith("sqlite:///"):
             _create_tables_once(Path(uri.removeprefix("sqlite:///")).resolve(), mlflow.__version__)

@@ -1,0 +1,310 @@
+"""Promotion on a real store: evidence, refusal, rollback, crashes and two at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from scored_project import DIGESTS, DVC, GOOD, ScoredProject
+
+from firth.errors import DataError, FirthError, IntegrityError
+from firth.registry.promote import Promotion, promote_all, rollback
+from firth.registry.show import decisions_markdown, decisions_table, models_table, registered
+from firth.registry.versions import all_versions, by_alias, load_checked, scores_of
+from firth.tasks.suites import SUITES, TaskSet, conditions
+from firth.tracking.lineage import lineage
+from firth.tracking.store import Store, open_store
+
+NAME = "word2vec-skipgram"
+BETTER = GOOD | {"wordsim353": 0.55}
+WORSE = GOOD | {"wordsim353": 0.45}
+
+
+def promote(project: ScoredProject) -> Promotion:
+    (promotion,) = promote_all(project.root, ["skipgram"])
+    return promotion
+
+
+def aliases(store: Store) -> dict[str, str]:
+    return {alias: str(version) for alias, version in store.client.get_registered_model(NAME).aliases.items()}
+
+
+def text(renderable: object) -> str:
+    console = Console(width=400, record=True)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
+
+
+def test_the_first_good_model_becomes_champion_and_answers(project: ScoredProject) -> None:
+    project.train("skipgram", 1)
+    promotion = promote(project)
+    assert (promotion.version, promotion.champion, promotion.previous) == ("1", "1", None)
+    assert promotion.decision.verdict == "promoted"
+    store = open_store(project.root)
+    assert aliases(store) == {"challenger": "1", "champion": "1"}
+    version = by_alias(store, NAME, "champion")
+    assert version is not None
+    card = version.description
+    assert "collection CC0 1.0" in card
+    assert "wordsim353: 0.5000 [0.4900, 0.5100], 90 of 100 covered" in card
+    assert "window 5" in card
+
+    import mlflow
+    import pandas as pd
+
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
+    words = pd.DataFrame({"word": ["King", "zebra"]})
+    near = model.predict(words, params={"topn": 3})
+    assert list(near["known"]) == [True, False]
+    assert len(near["neighbours"][0]) == 3
+    assert "king" not in near["neighbours"][0]
+    assert near["neighbours"][1] == []
+    code = model.predict(words, params={"task": "encode"})
+    assert len(code["vector"][0]) == 4
+    files = [path for path in (project.root / ".firth" / "mlflow" / "artifacts").rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix in (".pkl", ".pickle")]
+
+
+def test_identical_vectors_change_nothing(project: ScoredProject) -> None:
+    project.train("skipgram", 1)
+    promote(project)
+    store = open_store(project.root)
+    before = [dict(version) for version in all_versions(store, NAME)]
+    again = promote(project)
+    assert (again.decision.verdict, again.version, again.champion) == ("unchanged", "1", "1")
+    assert [dict(version) for version in all_versions(store, NAME)] == before
+
+
+def test_a_worse_model_is_refused_with_the_reason_on_its_version(project: ScoredProject) -> None:
+    project.train("skipgram", 1)
+    promote(project)
+    project.train("skipgram", 2, WORSE)
+    for _ in range(2):
+        refused = promote(project)
+        assert (refused.decision.verdict, refused.version, refused.champion) == ("refused", "2", "1")
+    store = open_store(project.root)
+    assert len(all_versions(store, NAME)) == 2
+    version = store.client.get_model_version(NAME, "2")
+    assert version.tags["firth.verdict"] == "refused"
+    assert "wordsim353 fell from 0.5000 to 0.4500" in version.tags["firth.reasons"]
+    assert "wordsim353 fell from 0.5000 to 0.4500" in version.description
+    record = json.loads(
+        Path(store.client.download_artifacts(version.run_id, f"promotion/{NAME}-v2.json")).read_text(encoding="utf-8")
+    )
+    assert record["verdict"] == "refused"
+    assert record["champion_before"] == "1"
+    assert record["evidence"]["stages"]["words"] == {"data/tokens/words": DVC["data/tokens/words"]}
+    assert record["evidence"]["conditions"] == conditions(DIGESTS, 30000)
+    assert aliases(store) == {"challenger": "2", "champion": "1"}
+
+
+def test_a_better_model_is_promoted_and_rolled_back(project: ScoredProject) -> None:
+    project.train("skipgram", 1)
+    promote(project)
+    project.train("skipgram", 2, BETTER)
+    promoted = promote(project)
+    assert (promoted.decision.verdict, promoted.champion, promoted.previous) == ("promoted", "2", "1")
+    store = open_store(project.root)
+
+    back = rollback(NAME)
+    assert (back.champion, back.replaced) == ("1", "2")
+    assert aliases(store) == {"challenger": "2", "champion": "1", "previous": "2"}
+    assert store.client.get_model_version(NAME, "2").tags["firth.rolled_back"].startswith("to 1 at ")
+    refused = promote(project)
+    assert refused.decision.verdict == "refused"
+    assert "version 2 was rolled back" in refused.decision.reasons[0]
+
+    rollback(NAME)
+    assert aliases(store) == {"challenger": "2", "champion": "2", "previous": "1"}
+    assert promote(project).decision.verdict == "unchanged"
+
+
+def test_there_must_be_something_to_go_back_to(project: ScoredProject) -> None:
+    with pytest.raises(FirthError, match="has no champion"):
+        rollback(NAME)
+    project.train("skipgram", 1)
+    promote(project)
+    with pytest.raises(FirthError, match="no earlier champion to go back to; version 1 stays"):
+        rollback(NAME)
+
+
+def test_failed_validation_is_no_champion(project: ScoredProject) -> None:
+    project.validated("news", False)
+    project.train("skipgram", 1)
+    promotion = promote(project)
+    assert promotion.decision.reasons == ("validation failed for news",)
+    assert promotion.champion is None
+
+
+@pytest.mark.parametrize("move", [1, 2, 3])
+def test_a_crash_between_two_moves_leaves_one_champion(
+    project: ScoredProject, monkeypatch: pytest.MonkeyPatch, move: int
+) -> None:
+    from mlflow import MlflowClient
+
+    project.train("skipgram", 1)
+    promote(project)
+    project.train("skipgram", 2, BETTER)
+    real, calls = MlflowClient.set_registered_model_alias, []
+
+    def crash(self: MlflowClient, *arguments: str) -> None:
+        calls.append(arguments)
+        if len(calls) == move:
+            raise KeyboardInterrupt
+        real(self, *arguments)
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", crash)
+    with pytest.raises(KeyboardInterrupt):
+        promote(project)
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", real)
+    store = open_store(project.root)
+    champion = by_alias(store, NAME, "champion")
+    assert champion is not None
+    assert str(champion.version) == "1"
+    assert len(load_checked(NAME, champion).words) == 10
+    mended = promote(project)
+    assert (mended.decision.verdict, mended.champion, mended.previous) == ("promoted", "2", "1")
+    assert len(all_versions(store, NAME)) == 2
+
+
+def test_weights_altered_in_the_store_never_become_champion(project: ScoredProject) -> None:
+    project.train("skipgram", 1)
+    promote(project)
+    project.train("skipgram", 2, WORSE)
+    promote(project)
+    project.train("skipgram", 2, BETTER)
+    for path in (project.root / ".firth" / "mlflow" / "artifacts").rglob("vectors.safetensors"):
+        path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
+    with pytest.raises(IntegrityError, match="version 2: the stored weights"):
+        promote(project)
+    assert aliases(open_store(project.root))["champion"] == "1"
+
+
+def test_another_clones_champion_is_judged_anew(project: ScoredProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.train("skipgram", 1, WORSE)
+    promote(project)
+    project.train("skipgram", 2, BETTER | {"wordsim353": 0.6})
+    promote(project)
+    rollback(NAME)
+    project.train("skipgram", 3, BETTER)
+    store = open_store(project.root)
+    from firth.registry import promote as module
+
+    real = module._record
+
+    def meanwhile(*arguments: object, **named: object) -> None:
+        real(*arguments, **named)
+        store.client.set_registered_model_alias(NAME, "champion", "2")
+
+    monkeypatch.setattr(module, "_record", meanwhile)
+    late = promote(project)
+    assert late.decision.verdict == "refused"
+    assert "0.6000" in late.decision.reasons[0]
+    assert aliases(store)["champion"] == "2"
+
+
+def test_a_champion_of_other_task_files_is_scored_again(
+    project: ScoredProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {
+        "analogies": b": family\nking queen man woman\n",
+        "wordsim353": b"king\tqueen\t9\nking\tparis\t1\nman\twoman\t8\n",
+        "simlex999": b"king\tqueen\t9\nking\tparis\t1\nman\twoman\t8\n",
+    }
+    tasks = TaskSet.parse(contents, dict.fromkeys(SUITES, "tasks.txt"))
+    project.train("skipgram", 1)
+    promote(project)
+    project.train("skipgram", 2, BETTER, **tasks.digests)
+    monkeypatch.setattr(TaskSet, "fetch", classmethod(lambda cls, files: tasks))
+    decided = promote(project)
+    store = open_store(project.root)
+    champion = scores_of(store.client.get_model_version(NAME, "1"))
+    assert champion.conditions == conditions(tasks.digests, 30000)
+    assert champion.suites["wordsim353"]["total"] == 3
+    by_suite = {row.suite: row for row in decided.decision.numbers}
+    assert by_suite["wordsim353"].champion == champion.value("wordsim353")
+
+
+def test_models_without_evidence_are_not_registered(project: ScoredProject) -> None:
+    with pytest.raises(DataError, match=r"run the stage word2vec@skipgram first"):
+        promote(project)
+    project.train("skipgram", 1)
+    (project.root / "data" / "tasks" / "words" / "results.json").unlink()
+    with pytest.raises(DataError, match="no scores; run the stage word-tasks first"):
+        promote(project)
+    with pytest.raises(FirthError, match="unknown model glove; there are: skipgram, cbow"):
+        promote_all(project.root, ["glove"])
+
+
+def test_lineage_walks_back_to_the_data(project: ScoredProject) -> None:
+    fingerprint = project.train("skipgram", 1)
+    promote(project)
+    found = lineage(f"{NAME}@champion")
+    assert lineage(f"{NAME}/1") == found
+    assert found.fingerprint == fingerprint
+    assert found.aliases == ["challenger", "champion"]
+    assert len(found.commit) == 40
+    assert found.stages["ingest@news"] == {"data/raw/news": DVC["data/raw/news"]}
+    shown = text(found.render())
+    for part in ("@champion", "version 1, promoted", f"git commit {found.commit}", "news: passed", "CC BY-SA 3.0"):
+        assert part in shown
+    assert f"words: data/tokens/words {DVC['data/tokens/words']}" in shown
+    assert json.loads(json.dumps(found.data()))["version"] == "1"
+    with pytest.raises(FirthError, match=r"write it as NAME@alias or NAME/version"):
+        lineage(NAME)
+    with pytest.raises(FirthError, match="is not registered"):
+        lineage(f"{NAME}@previous")
+
+
+def test_what_the_registry_lists(project: ScoredProject) -> None:
+    assert registered() == []
+    project.train("skipgram", 1)
+    project.train("cbow", 1, WORSE)
+    promotions = promote_all(project.root)
+    rows = registered()
+    assert [(row.name, row.aliases, row.verdict) for row in rows] == [
+        ("word2vec-cbow", ["challenger", "champion"], "promoted"),
+        (NAME, ["challenger", "champion"], "promoted"),
+    ]
+    # the trap behind `registered` reading aliases from the model
+    assert [list(version.aliases) for version in all_versions(open_store(), NAME)] == [[]]
+    assert "@challenger, @champion" in text(models_table(rows))
+    assert "first champion" in text(decisions_table(promotions))
+    assert "| wordsim353 | 0.5000 | 0.4900 … 0.5100 | – | 0.3500 | 90 of 100 |" in decisions_markdown(promotions)
+
+
+BOTH = """
+import json, sys
+from pathlib import Path
+from firth.registry.promote import promote_all
+(item,) = promote_all(Path(sys.argv[1]), ["skipgram"])
+print(json.dumps(item.data()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.system
+def test_two_promotions_at_once_do_not_both_win(project: ScoredProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    project.train("skipgram", 1)
+    promote(project)
+    monkeypatch.setenv("FIRTH_STATE", str(project.root / ".firth"))
+    roots = []
+    for seed in (2, 3):
+        project.train("skipgram", seed, BETTER)
+        roots.append(project.root.parent / f"worktree-{seed}")
+        shutil.copytree(project.root, roots[-1], ignore=shutil.ignore_patterns(".firth"))
+    children = [subprocess.Popen([sys.executable, "-c", BOTH, str(root)], stdout=subprocess.PIPE) for root in roots]
+    outcomes = [json.loads(child.communicate(timeout=180)[0].splitlines()[-1]) for child in children]
+    assert sorted(outcome["verdict"] for outcome in outcomes) == ["promoted", "refused"]
+    (winner,) = [outcome["version"] for outcome in outcomes if outcome["verdict"] == "promoted"]
+    store = open_store(project.root)
+    assert aliases(store)["champion"] == winner
+    assert aliases(store)["previous"] == "1"
+    assert len(all_versions(store, NAME)) == 3
