@@ -33,29 +33,33 @@ CODE = ["tokens", "training", "word2vec"]
 
 @dataclass(frozen=True)
 class TrainedVectors:
-    """What training gives: both matrices (vocabulary, dim), the curve, and the final scalars by metric name."""
+    """What training gives: both matrices (vocabulary, dim), the curve, the final scalars by metric name, words per pass."""
 
     input: Floats
     output: Floats
     history: list[dict[str, Any]]
     metrics: dict[str, float]
     words: int
+    epochs: int
 
 
-def stage_name(model: ModelName) -> str:
-    """The DVC stage that trains `model`."""
-    return f"word2vec@{model}"
+@dataclass(frozen=True)
+class Identity:
+    """Which training this is: same fingerprint, same vectors (with one thread, on one CPU family)."""
 
+    stage: str
+    params: dict[str, Any]
+    inputs: dict[str, str]
+    fingerprint: str
 
-def identity(model: ModelName, settings: Word2Vec) -> dict[str, Any]:
-    """The parameters that the resulting bytes depend on."""
-    shared = settings.model_dump(exclude={"checkpoint_seconds", "skipgram", "cbow"})
-    return {**shared, **settings.recipe(model).model_dump()}
-
-
-def training_fingerprint(store: WordStore, model: ModelName, settings: Word2Vec) -> str:
-    """Same fingerprint, same vectors (with one thread, on one CPU family)."""
-    return fingerprint(stage_name(model), identity(model, settings), {"words": store.digest}, CODE)
+    @classmethod
+    def of(cls, store: WordStore, model: ModelName, settings: Word2Vec) -> Identity:
+        """The identity of training `model` on `store`; only parameters that the vectors depend on are part of it."""
+        stage = f"word2vec@{model}"
+        params = settings.model_dump(exclude={"checkpoint_seconds", "skipgram", "cbow"})
+        params |= settings.recipe(model).model_dump()
+        inputs = {"data/tokens/words": store.digest}
+        return cls(stage, params, inputs, fingerprint(stage, params, inputs, CODE))
 
 
 def train(
@@ -98,10 +102,10 @@ class _Training:
             self.store.train, self.settings.block_words, self.settings.recipe(self.model).epochs
         )
         self.engine = Engine(self.model, self.store.vocabulary.counts, self.settings)
-        name = training_fingerprint(self.store, self.model, self.settings)
-        self.checkpoints = Checkpoints(self.run_folder / "checkpoints", name)
+        self.identity = Identity.of(self.store, self.model, self.settings)
+        self.checkpoints = Checkpoints(self.run_folder / "checkpoints", self.identity.fingerprint)
         self.log = MetricsLog(self.run_folder)
-        self.meter = Meter(stage_name(self.model), self.schedule.total_words, "words")
+        self.meter = Meter(self.identity.stage, self.schedule.total_words, "words")
 
     def run(self) -> TrainedVectors:
         self._resume()
@@ -120,7 +124,10 @@ class _Training:
         if heldout:
             metrics["heldout/loss"] = heldout[-1]
         matrices = {name: np.ascontiguousarray(matrix) for name, matrix in self.engine.matrices.items()}
-        return TrainedVectors(matrices["input"], matrices["output"], self.history, metrics, self.schedule.total_words)
+        return TrainedVectors(
+            matrices["input"], matrices["output"], self.history, metrics, self.schedule.epoch_words,
+            self.schedule.epochs,
+        )  # fmt: skip
 
     def _fit(self) -> None:
         from firth.word2vec.module import Word2VecModule, run_steps
@@ -150,7 +157,7 @@ class _Training:
         words = self.schedule.seen_before(step + 1)
         if not math.isfinite(result.loss):
             raise FirthError(
-                f"{stage_name(self.model)}: the loss is {result.loss} after {words} words; lower the learning rate "
+                f"{self.identity.stage}: the loss is {result.loss} after {words} words; lower the learning rate "
                 f"({self.engine.learning_rate}); the checkpoint of step {max(self.saved_step, 0)} is kept"
             )
         rate = self.engine.rate_at(words, self.schedule.total_words)
@@ -185,7 +192,7 @@ class _Training:
         matrices = self.engine.matrices
         if not all(np.isfinite(matrix.sum(dtype=np.float64)) for matrix in matrices.values()):
             raise FirthError(
-                f"{stage_name(self.model)}: a vector is not finite after {self.schedule.seen_before(self.done)} words; "
+                f"{self.identity.stage}: a vector is not finite after {self.schedule.seen_before(self.done)} words; "
                 f"lower the learning rate ({self.engine.learning_rate}); the last good checkpoint is kept"
             )
         state = {
