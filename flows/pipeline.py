@@ -1,4 +1,4 @@
-"""Raw text to promoted word vectors: DVC's stages as tasks, in a worktree of the clone, then the gate and the report."""
+"""Raw text to promoted word vectors: DVC's stages as tasks in a worktree of the clone, then the gate and the report."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from flows.promote import promote as gate
 
 @flow(name="pipeline", description=__doc__, log_prints=False, persist_result=False)
 def pipeline(
+    *,
     preset: form.Preset = "as in params.yaml",
     window: Annotated[int, form.count(1, "word2vec: window", 100, "Largest distance of a context word.")] = 0,
     dim: Annotated[int, form.count(2, "word2vec: dim", 4096, "Dimensions of the vectors.")] = 0,
@@ -54,6 +55,6 @@ def pipeline(
         models = finish.scored_models(place)
         decisions = gate(models, str(place.folder)) if promote and models else []
         page = finish.render_report(place.folder, runs, decisions, clock.seconds, name)
-        summary = replace(summary, decisions=decisions, report=page and str(page))
+        summary = replace(summary, decisions=decisions, report=str(page) if page else None)
         finish.publish(summary)
     return asdict(summary)

@@ -1,1 +1,1 @@
-"""DVC's graph as Prefect tasks: a worktree a run, one task a stage, an experiment at the end. The only importer of DVC."""
+"""DVC's graph as Prefect tasks: a worktree a run, a task a stage, an experiment at the end. Only here is DVC imported."""

@@ -44,7 +44,7 @@ class StageError(FirthError):
     """A stage failed; the message is the stage's own."""
 
 
-class StageStopped(FirthError):
+class StageStoppedError(FirthError):
     """A stage was ended from outside: cancelled, or past its time limit."""
 
 
@@ -78,7 +78,7 @@ class Processes:
         """Exit status of `command`; each line of its output goes to `line` as soon as it is there."""
         with self._lock:
             if self.stopping:
-                raise StageStopped("not started: the run is being cancelled")
+                raise StageStoppedError("not started: the run is being cancelled")
             process = subprocess.Popen(
                 [sys.executable, "-P", str(GUARD), str(self.grace), *command],
                 cwd=folder,
@@ -93,7 +93,12 @@ class Processes:
             )
             self._running.add(process)
         late = threading.Event()
-        timer = threading.Timer(timeout or 0, lambda: (late.set(), _let_go(process)))
+
+        def end() -> None:
+            late.set()
+            _let_go(process)
+
+        timer = threading.Timer(timeout or 0, end)
         if timeout:
             timer.start()
         try:
@@ -109,9 +114,9 @@ class Processes:
             with self._lock:
                 self._running.discard(process)
         if late.is_set():
-            raise StageStopped(f"stopped after its limit of {timeout:g} s (meta.timeout_seconds in dvc.yaml)")
+            raise StageStoppedError(f"stopped after its limit of {timeout:g} s (meta.timeout_seconds in dvc.yaml)")
         if self.stopping:
-            raise StageStopped("cancelled")
+            raise StageStoppedError("cancelled")
         return status
 
 
@@ -121,11 +126,12 @@ def run_stage(
     environment: Mapping[str, str],
     line: Callable[[str], None],
     processes: Processes,
+    *,
     timeout: float | None = None,
 ) -> bool:
     """Reproduce stage `name` of the project at `folder`, and nothing else; False where DVC found it up to date.
 
-    Raises `StageError` with the stage's own error line, `StageStopped` when ended from outside.
+    Raises `StageError` with the stage's own error line, `StageStoppedError` when ended from outside.
     """
     tail: deque[str] = deque(maxlen=50)
     found: dict[str, str] = {}

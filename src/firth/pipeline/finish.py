@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from firth.canonical import file_sha256, read_json, write_json
 from firth.errors import FirthError
@@ -32,7 +32,7 @@ class Summary:
     report: str | None = None
 
 
-class RunFailed(FirthError):
+class RunFailedError(FirthError):
     """Stages failed; the message is theirs. `outcomes` says how every stage ended."""
 
     def __init__(self, outcomes: Mapping[str, Outcome]) -> None:
@@ -45,7 +45,7 @@ def keep(place: Place, outcomes: Mapping[str, Outcome]) -> Summary:
     """Save the run as an experiment and, where it changed no parameter, bring its results to the clone.
 
     Stages that did end well before another failed are brought home too, as `dvc repro` would have left them. Raises
-    `RunFailed` where a stage failed.
+    `RunFailedError` where a stage failed.
     """
     worked = [name for name, outcome in outcomes.items() if outcome.state in {"done", "restored"}]
     good = all(outcome.good for outcome in outcomes.values())
@@ -60,7 +60,7 @@ def keep(place: Place, outcomes: Mapping[str, Outcome]) -> Summary:
     if not good:
         if place.apart:
             say(f"the run's folder is kept until `firth gc`: {place.folder}")
-        raise RunFailed(outcomes)
+        raise RunFailedError(outcomes)
     if saved and not applied:
         how = f"dvc exp apply {place.run}"
         why = "it changed parameters" if place.plan.changed else "the clone has changed meanwhile"
@@ -75,7 +75,7 @@ def track(place: Place) -> list[dict[str, Any]]:
     return [asdict(each) for each in reconcile.reconcile(place.folder)]
 
 
-def scored_models(place: Place) -> list[str]:
+def scored_models(place: Place) -> list[Literal["skipgram", "cbow"]]:
     """Models that the gate can decide about: in its policy, trained, and scored in this run."""
     if "word-tasks" not in place.graph.stages:
         return []

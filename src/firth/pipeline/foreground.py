@@ -35,7 +35,7 @@ def run(
     stages: Sequence[str] = (),
     promote: bool = True,
 ) -> int:
-    """Run the flow for the project at `root`; the exit code. What is wrong with the request is raised before it starts."""
+    """Run the flow for the project at `root`; its exit code. A wrong request is refused before anything starts."""
     clock = Clock()
     asked = plan.make(root, preset, overrides, stages)
     with Project(root) as project:
@@ -74,9 +74,9 @@ def _flow(console: Console, width: int, root: Path) -> Any:
 
 def _show_failure(console: Console, error: FirthError) -> None:
     from firth.pipeline import terminal
-    from firth.pipeline.finish import RunFailed
+    from firth.pipeline.finish import RunFailedError
 
-    if isinstance(error, RunFailed):
+    if isinstance(error, RunFailedError):
         terminal.show_stages(console, [vars(outcome) for outcome in error.outcomes.values()])
     print(f"error: {error}", file=sys.stderr)
 

@@ -76,10 +76,10 @@ def log_file(root: Path) -> Path:
 
 def _start(port: int, root: Path) -> subprocess.Popen[bytes]:
     server = ["uvicorn", "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1"]
+    server += ["--port", str(port), "--log-level", "error", "--lifespan", "on"]
     with log_file(root).open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-P", str(GUARD), "5", sys.executable, "-m", *server]
-            + ["--port", str(port), "--log-level", "error", "--lifespan", "on"],
+            [sys.executable, "-P", str(GUARD), "5", sys.executable, "-m", *server],
             env=os.environ
             | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
             cwd=root,
@@ -107,7 +107,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, root: Path)
         if process.poll() is not None:
             raise FirthError(f"the Prefect server ended with exit status {process.returncode}; see {log_file(root)}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):

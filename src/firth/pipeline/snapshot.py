@@ -69,7 +69,7 @@ def _untracked(root: Path) -> tuple[list[str], list[tuple[str, int, int]]]:
         path = root / name
         about = path.lstat()
         if path.is_symlink() or about.st_size <= LARGE_BYTES:
-            if not (path.is_symlink() and Path(os.readlink(path)).is_absolute()):
+            if not (path.is_symlink() and path.readlink().is_absolute()):
                 small.append(name)
         else:
             large.append((name, about.st_size, about.st_mtime_ns))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from firth.pipeline.execute import Processes, StageStopped, run_stage
+from firth.pipeline.execute import Processes, StageStoppedError, run_stage
 from firth.pipeline.place import Place
 from firth.pipeline.schedule import Clock, Outcome, State, machine_cores, work_off
 from firth.pipeline.worktree import environment
 
 if TYPE_CHECKING:
     from prefect import Task
+    from prefect.client.schemas.objects import State as PrefectState
     from prefect.futures import PrefectFuture
-    from prefect.states import State as PrefectState
 
 RESTORED = "Restored"
 UP_TO_DATE = "UpToDate"
@@ -34,10 +34,10 @@ def run_stages(place: Place) -> Mapping[str, Outcome]:
         if name not in place.stale:
             futures[name] = _skipped(place, name).submit(wait_for=_needs(place, name, futures))
 
-    def start(name: str, done: Callable[[Outcome], None]) -> None:
-        future = _work(place, name, processes, spent).submit(wait_for=_needs(place, name, futures))
-        futures[name] = future
-        future.add_done_callback(lambda ended: done(_outcome(name, ended, spent.get(name, 0.0))))
+    def start(stage: str, done: Callable[[Outcome], None]) -> None:
+        future = _work(place, stage, processes, spent).submit(wait_for=_needs(place, stage, futures))
+        futures[stage] = future
+        future.add_done_callback(lambda ended: done(_outcome(stage, ended, spent.get(stage, 0.0))))
 
     try:
         outcomes = work_off(place.graph, set(place.stale), start, machine_cores())
@@ -52,7 +52,7 @@ def _needs(place: Place, name: str, futures: Mapping[str, PrefectFuture[Any]]) -
     return [futures[need] for need in place.graph.stages[name].needs if need in futures]
 
 
-def _skipped(place: Place, name: str) -> Task[[], PrefectState[Any]]:
+def _skipped(place: Place, name: str) -> Task[..., Any]:
     from prefect import get_run_logger
     from prefect.states import Completed
 
@@ -63,7 +63,7 @@ def _skipped(place: Place, name: str) -> Task[[], PrefectState[Any]]:
     return _task(skip, place, name)
 
 
-def _work(place: Place, name: str, processes: Processes, spent: dict[str, float]) -> Task[[], PrefectState[Any]]:
+def _work(place: Place, name: str, processes: Processes, spent: dict[str, float]) -> Task[..., Any]:
     from prefect import get_run_logger
     from prefect.states import Completed
 
@@ -81,7 +81,7 @@ def _work(place: Place, name: str, processes: Processes, spent: dict[str, float]
                 own,
                 lambda line: logger.info("%s", line, extra={EVENT: "line"}),
                 processes,
-                hints.timeout_seconds,
+                timeout=hints.timeout_seconds,
             )
         except Exception:
             logger.error("failed after %.1f s", clock.seconds, extra={EVENT: "fail"})  # noqa: TRY400 — Prefect logs why
@@ -103,7 +103,7 @@ def _work(place: Place, name: str, processes: Processes, spent: dict[str, float]
     )
 
 
-def _task(function: Callable[[], Any], place: Place, name: str, **options: Any) -> Task[[], Any]:
+def _task(function: Callable[[], Any], place: Place, name: str, **options: Any) -> Task[..., Any]:
     from prefect import Task
     from prefect.cache_policies import NO_CACHE
 
@@ -128,7 +128,7 @@ def _outcome(name: str, future: PrefectFuture[Any], seconds: float) -> Outcome:
             ended: State = "restored" if state.name == RESTORED else "done"
             return Outcome(name, ended, seconds)
         error = state.result(raise_on_failure=False)
-    except BaseException as fault:  # noqa: BLE001 — a callback must report whatever ended its task
+    except BaseException as fault:  # a callback must report whatever ended its task
         error = fault
-    stopped = isinstance(error, StageStopped)
+    stopped = isinstance(error, StageStoppedError)
     return Outcome(name, "stopped" if stopped else "failed", seconds, str(error) or type(error).__name__)
