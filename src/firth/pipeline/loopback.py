@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from firth.errors import FirthError
+from firth.pipeline.waiting import say
 
 HOST = "127.0.0.1"
 
@@ -31,7 +32,7 @@ def ask(address: str, body: Any = None) -> Any:
 
 
 def choose_port(name: str, given: int | None, usual: int, taken: Collection[int] = ()) -> int:
-    """A free port for `name`: the given one, or `FirthError`; else the usual one or the next free after it."""
+    """A free port for `name`: the given one, or `FirthError`; else the usual one, or (said) the next free one."""
     if given is not None:
         if given in taken or not is_free(given):
             raise FirthError(f"port {given} for {name} is in use on {HOST}; give another, or none to have one chosen")
@@ -39,6 +40,8 @@ def choose_port(name: str, given: int | None, usual: int, taken: Collection[int]
     chosen = next((port for port in range(usual, usual + 100) if port not in taken and is_free(port)), None)
     if chosen is None:
         raise FirthError(f"no port from {usual} to {usual + 99} is free on {HOST} for {name}")
+    if chosen != usual:
+        say(f"port {usual} is in use by something else: {name} gets {chosen}")
     return chosen
 
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -94,12 +94,6 @@ def up(
             raise FirthError(f"{root / 'prefect.yaml'}: no such file; it says what the Prefect server offers to run")
         first = choose_port("Prefect", prefect_port, PREFECT_PORT)
         services = Services(first, choose_port("MLflow", mlflow_port, MLFLOW_PORT, {first}), ())
-        for name, usual, given, chosen in (
-            ("Prefect", PREFECT_PORT, prefect_port, services.prefect_port),
-            ("MLflow", MLFLOW_PORT, mlflow_port, services.mlflow_port),
-        ):
-            if given is None and chosen != usual:
-                say(f"port {usual} is in use by something else: {name} gets {chosen}")
         try:
             return _start_all(root, services, timeout)
         except BaseException:
@@ -253,8 +247,8 @@ def _pool_exists(services: Services) -> bool:
 
 
 def _worker_online(services: Services) -> bool:
-    found: Any = ask(f"{services.prefect}/api/work_pools/{POOL}/workers/filter", body={})
-    return isinstance(found, list) and any(worker["status"] == "ONLINE" for worker in found)
+    found = ask(f"{services.prefect}/api/work_pools/{POOL}/workers/filter", body={})
+    return "ONLINE" in [worker["status"] for worker in found or []]
 
 
 def _refuse_other_ports(services: Services, prefect_port: int | None, mlflow_port: int | None) -> None:
