@@ -17,26 +17,36 @@ from firth.project import find_root
 from flows.promote import promote as gate
 
 
-@flow(name="pipeline", description=__doc__, log_prints=False, persist_result=False)
+@flow(name="pipeline", description=__doc__, persist_result=False)
 def pipeline(
     *,
     preset: form.Preset = "as in params.yaml",
-    window: Annotated[int, form.count(1, "word2vec: window", 100, "Largest distance of a context word.")] = 0,
-    dim: Annotated[int, form.count(2, "word2vec: dim", 4096, "Dimensions of the vectors.")] = 0,
-    negatives: Annotated[int, form.count(3, "word2vec: negatives", 50, "Noise words per positive example.")] = 0,
-    skipgram_epochs: Annotated[int, form.count(4, "skip-gram: epochs", 1000, "Passes over the corpus.")] = 0,
-    skipgram_learning_rate: Annotated[float, form.rate(5, "skip-gram: learning rate", 1.0, "Where it starts.")] = 0.0,
-    cbow_epochs: Annotated[int, form.count(6, "CBOW: epochs", 1000, "Passes over the corpus.")] = 0,
-    cbow_learning_rate: Annotated[float, form.rate(7, "CBOW: learning rate", 1.0, "Where it starts.")] = 0.0,
-    overrides: Annotated[
-        list[str], Field(description="Any other parameter, as key=value, such as words.min_count=10.")
-    ] = [],  # noqa: B006 — Prefect shows the default in its form
-    stages: Annotated[
-        list[str], Field(description="Only these stages, such as word2vec@cbow, and what they need. Empty: all.")
-    ] = [],  # noqa: B006
-    promote: Annotated[bool, Field(description="Offer the trained models to the gate at the end.")] = True,
+    window: Annotated[int, Field(ge=0, le=100)] = 0,
+    dim: Annotated[int, Field(ge=0, le=4096)] = 0,
+    negatives: Annotated[int, Field(ge=0, le=50)] = 0,
+    skipgram_epochs: form.Epochs = 0,
+    skipgram_learning_rate: form.LearningRate = 0.0,
+    cbow_epochs: form.Epochs = 0,
+    cbow_learning_rate: form.LearningRate = 0.0,
+    overrides: list[str] = [],  # noqa: B006 — the form shows a default as it is written here
+    stages: list[str] = [],  # noqa: B006
+    promote: bool = True,
 ) -> dict[str, Any]:
-    """Run the stages that are not up to date; save a DVC experiment; promote by the policy; render the report."""
+    """Run the stages that are not up to date; save a DVC experiment; promote by the policy; render the report.
+
+    Args:
+        preset: Start from params.yaml as it is, or from a preset.
+        window: word2vec: largest distance of a context word. 0: as in params.yaml.
+        dim: word2vec: dimensions of the vectors. 0: as in params.yaml.
+        negatives: word2vec: noise words per positive example. 0: as in params.yaml.
+        skipgram_epochs: Skip-gram: passes over the corpus. 0: as in params.yaml.
+        skipgram_learning_rate: Skip-gram: where the learning rate starts. 0: as in params.yaml.
+        cbow_epochs: CBOW: passes over the corpus. 0: as in params.yaml.
+        cbow_learning_rate: CBOW: where the learning rate starts. 0: as in params.yaml.
+        overrides: Any other parameter, as key=value, such as words.min_count=10.
+        stages: Only these stages, such as word2vec@cbow, and what they need. Empty: all.
+        promote: Offer the trained models to the gate at the end.
+    """
     fields = {
         "word2vec.window": window,
         "word2vec.dim": dim,

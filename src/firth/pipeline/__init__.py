@@ -1,1 +1,1 @@
-"""DVC's graph as Prefect tasks: a worktree a run, a task a stage, an experiment at the end. Only here is DVC imported."""
+"""DVC's graph as Prefect tasks: a worktree a run, a task a stage, an experiment at the end. Only here DVC is known."""
