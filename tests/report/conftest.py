@@ -123,6 +123,8 @@ def write_project(root: Path, models: Mapping[str, int], heldout: bool = True) -
     )
     shard = {"file": "train/shard-00000.parquet", "documents": 90, "words": 99_000, "bytes": 1, "sha256": "c" * 64}
     write_json(data / "corpus" / "manifest.json", {"shards": [shard], "documents": 90, "words": 99_000})
+    read = [{"reason": "reserved for evaluation", "documents": 11, "example": HOSTILE}]
+    write_json(data / "raw" / "boolq" / "manifest.json", {"corpus": "boolq", "shards": [], "drops": read})
     kept = {"documents": 90, "words": 99_000, "train": 88, "heldout": 2}
     drops = [
         {"reason": "exact duplicate", "source": "news", "documents": 7, "words": 700, "example": HOSTILE},

@@ -91,7 +91,7 @@ def test_text_of_a_corpus_stays_text(page: str) -> None:
     tree = Tree(page)
     assert tree.tags.count("script") == 1
     assert tree.handlers == []
-    assert page.count("&lt;script&gt;alert(&#39;corpus&#39;)&lt;/script&gt;") == 2
+    assert page.count("&lt;script&gt;alert(&#39;corpus&#39;)&lt;/script&gt;") == 3
 
 
 def test_a_hostile_word_stays_text_in_charts_too(build: Callable[..., Path]) -> None:
@@ -163,6 +163,15 @@ def test_scores_that_could_not_be_measured_are_said(page: str) -> None:
     assert "not measurable" in page
     assert "none of 1,332 questions has all its words here" in page
     assert "−0.050" in page and "-0.050" not in page
+
+
+def test_the_drop_table_holds_both_steps(project: Path) -> None:
+    rows = json.loads(draw(project)[1])["drops"]
+    assert [(row["step"], row["reason"], row["documents"], row["words"]) for row in rows] == [
+        ("reading", "reserved for evaluation", 11, None),
+        ("preparing", "exact duplicate", 7, 700),
+        ("preparing", "too short", 1, 2),
+    ]
 
 
 def test_a_failed_validation_is_open_and_leads(page: str) -> None:

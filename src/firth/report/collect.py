@@ -27,7 +27,7 @@ def collect(inputs: Inputs, corpora: Corpora, params: ReportParams) -> dict[str,
         return {
             "firth_version": firth.__version__,
             "corpora": _corpora(inputs, corpora),
-            "drops": [dict(row, example=shorten(row.get("example"))) for row in inputs.drops["table"]],
+            "drops": _drops(inputs),
             "validation": [_validation(result, inputs.documented) for result in inputs.validations],
             "models": {model.name: _model(model, inputs, params) for model in inputs.models},
             "order": [model.name for model in inputs.models],
@@ -52,12 +52,18 @@ def shorten(value: Any, length: int = EXAMPLE_LENGTH) -> str:
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 
+def _drops(inputs: Inputs) -> list[dict[str, Any]]:
+    """What was left out while reading the sources (words not counted) and while preparing the corpus."""
+    rows = [
+        {"step": "reading", "source": name, "words": None, **drop}
+        for name, manifest in inputs.raw.items()
+        for drop in manifest["drops"]
+    ]
+    rows += [{"step": "preparing", **drop} for drop in inputs.drops["table"]]
+    return [dict(row, example=shorten(row.get("example"))) for row in rows]
+
+
 def _corpora(inputs: Inputs, corpora: Corpora) -> list[dict[str, Any]]:
-    dropped: dict[str, dict[str, int]] = {}
-    for row in inputs.drops["table"]:
-        sums = dropped.setdefault(row["source"], {"documents": 0, "words": 0})
-        sums["documents"] += int(row["documents"])
-        sums["words"] += int(row["words"])
     rows = []
     for name, source in corpora.items():
         kept = inputs.drops["kept"].get(name, {"documents": 0, "words": 0, "train": 0, "heldout": 0})
@@ -70,7 +76,6 @@ def _corpora(inputs: Inputs, corpora: Corpora) -> list[dict[str, Any]]:
                 "words": kept["words"],
                 "train": kept["train"],
                 "heldout": kept["heldout"],
-                "dropped": dropped.get(name, {"documents": 0, "words": 0}),
             }
         )
     return rows

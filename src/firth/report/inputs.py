@@ -59,6 +59,7 @@ class Model:
 class Inputs:
     """Everything that stages before `report` wrote."""
 
+    raw: dict[str, dict[str, Any]]
     manifest: dict[str, Any]
     drops: dict[str, Any]
     validations: list[dict[str, Any]]
@@ -69,7 +70,7 @@ class Inputs:
 
 
 def read_inputs(data: Path) -> Inputs:
-    """Read `data/{corpus,validation,vectors,tasks}`; what is missing or torn is named in an `IntegrityError`."""
+    """Read `data/{raw,corpus,validation,vectors,tasks}`; what is missing or torn is named in an `IntegrityError`."""
     validations = [read_json(path) for path in sorted((data / "validation").glob("*/results.json"))]
     documented = frozenset(
         path.parent.parent.name for path in (data / "validation").glob("*/docs/index.html") if path.is_file()
@@ -79,6 +80,7 @@ def read_inputs(data: Path) -> Inputs:
         raise IntegrityError(f"{data / 'vectors'}: no trained vectors; run the word2vec stages first")
     tasks = data / "tasks" / "words"
     return Inputs(
+        raw={path.parent.name: read_json(path) for path in sorted((data / "raw").glob("*/manifest.json"))},
         manifest=read_json(data / "corpus" / "manifest.json"),
         drops=read_json(data / "corpus" / "drops.json"),
         validations=validations,

@@ -89,7 +89,7 @@ def _candidates(point: tuple[float, float, str], size: float, gap: float) -> lis
     found = []
     for left, baseline, anchor in spots:
         start = {"start": left, "middle": left - width / 2, "end": left - width}[anchor]
-        box = (start - 1, baseline - size * 0.8, start + width + 1, baseline + size * 0.25)
+        box = (start - 2, baseline - size * 0.8, start + width + 2, baseline + size * 0.25)
         found.append((Label(content, round(left, 1), round(baseline, 1), anchor), box))
     return found
 
