@@ -239,7 +239,7 @@ def _prefect_answers(services: Services) -> bool:
 
 
 def _mlflow_answers(services: Services) -> bool:
-    return ask(f"{services.mlflow}/health") == "OK"
+    return bool(ask(f"{services.mlflow}/health") == "OK")
 
 
 def _pool_exists(services: Services) -> bool:
