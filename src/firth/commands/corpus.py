@@ -40,7 +40,8 @@ def add(
     licence: Annotated[str, typer.Option(help="Licence of the text, shown in the report.")],
     attribution: Annotated[str, typer.Option(help="Whom to credit.")] = "the owner of this project",
     format_: Annotated[
-        str | None, typer.Option("--format", help="text, jsonl, csv, parquet or mediawiki; default: by the file's ending.")
+        str | None,
+        typer.Option("--format", help="text, jsonl, csv, parquet or mediawiki; default: by the file's ending."),
     ] = None,
     text_field: Annotated[str, typer.Option(help="Field of a record that holds the text.")] = "text",
     title_field: Annotated[str | None, typer.Option(help="Field of a record that holds the title.")] = None,
@@ -58,7 +59,9 @@ def add(
     path = root / "params.yaml"
     text = path.read_text(encoding="utf-8")
     corpora = {} if only else None
-    overrides = [f"corpora={json.dumps({name: entry})}"] if corpora is not None else [f"corpora.{name}={json.dumps(entry)}"]
+    overrides = (
+        [f"corpora={json.dumps({name: entry})}"] if corpora is not None else [f"corpora.{name}={json.dumps(entry)}"]
+    )
     written, _ = with_overrides(text, overrides)
     path.write_text(written, encoding="utf-8")
     print(f"params.yaml: corpus {name} ({entry['format']}, {len(paths)} path(s), pinned as {entry['sha256'][:12]}…)")

@@ -28,11 +28,13 @@ def add_to(app: typer.Typer) -> None:
 
 def run(
     stages: Annotated[
-        list[str] | None, typer.Argument(metavar="[STAGE]...", help="Only these stages, such as word2vec@cbow, and what they need.")
+        list[str] | None,
+        typer.Argument(metavar="[STAGE]...", help="Only these stages, such as word2vec@cbow, and what they need."),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Run with a preset instead of params.yaml.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one parameter for this run; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one parameter for this run; repeatable."),
     ] = None,
     promote: Annotated[bool, typer.Option(help="Offer the trained models to the gate at the end.")] = True,
 ) -> None:
@@ -50,7 +52,8 @@ def run(
 def configure(
     preset: Annotated[str, typer.Argument(help="Name of a preset.")],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one parameter on the way; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one parameter on the way; repeatable."),
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace parameters that git does not hold.")] = False,
 ) -> None:
@@ -62,7 +65,9 @@ def configure(
             print(f"{path.name} already is the preset {preset}")
             return
         if not force and _unsaved(path):
-            raise FirthError(f"{path}: holds changes that are not committed; commit them, or give --force to replace them")
+            raise FirthError(
+                f"{path}: holds changes that are not committed; commit them, or give --force to replace them"
+            )
         before = flatten(parse(path.read_text(encoding="utf-8"), str(path)))
     else:
         before = {}
@@ -80,7 +85,9 @@ def configure(
 
 
 def report(
-    render: Annotated[bool, typer.Option(help="Render the page anew from the outputs, the runs and the registry.")] = False,
+    render: Annotated[
+        bool, typer.Option(help="Render the page anew from the outputs, the runs and the registry.")
+    ] = False,
 ) -> None:
     """Print the path of the report."""
     root = find_root()
@@ -110,7 +117,9 @@ def gc(
 
 
 def up(
-    prefect_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the Prefect server [4200].")] = None,
+    prefect_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the Prefect server [4200].")
+    ] = None,
     mlflow_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the MLflow server [5000].")] = None,
 ) -> None:
     """Start a Prefect server, an MLflow server and a worker on this machine; deploy the flows; print the addresses."""
@@ -156,5 +165,3 @@ def _unsaved(path: Path) -> bool:
         ["git", "status", "--porcelain", "--", path.name], cwd=path.parent, capture_output=True, text=True, check=False
     )
     return found.returncode != 0 or bool(found.stdout.strip())
-
-

@@ -1,0 +1,92 @@
+"""`firth promote`, `rollback`, `lineage` and `models`: the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from firth.project import find_root
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register this module's commands."""
+    app.command(rich_help_panel="Registry")(promote)
+    app.command(rich_help_panel="Registry")(rollback)
+    app.command(rich_help_panel="Registry")(lineage)
+    app.command(rich_help_panel="Registry")(models)
+
+
+def promote(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="skipgram, cbow; default: both.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Register what was trained and let the gate decide: the policy is `gate` in params.yaml.
+
+    A refusal is a verdict, not a failure: it is printed with its reasons and kept on the version.
+    """
+    from firth.registry.promote import promote_all
+    from firth.registry.show import decisions_table
+
+    root = _project()
+    promotions = promote_all(root, names or None)
+    _print([item.data() for item in promotions] if json else decisions_table(promotions))
+
+
+def rollback(name: Annotated[str, typer.Argument(metavar="MODEL", help="Such as word2vec-skipgram.")]) -> None:
+    """Give @champion back to @previous; a second rollback restores the first state."""
+    from firth.registry.promote import rollback as roll_back
+
+    done = roll_back(name, _project())
+    print(f"{done.name}: version {done.champion} is @champion again; version {done.replaced} is @previous")
+
+
+def lineage(
+    address: Annotated[str, typer.Argument(metavar="MODEL@ALIAS", help="Such as word2vec-skipgram@champion.")],
+    json: Json = False,
+) -> None:
+    """Walk back: alias, version, run, git commit, DVC hashes, validation, sources."""
+    from firth.tracking.lineage import lineage as walk
+
+    found = walk(address, _project())
+    _print(found.data() if json else found.render())
+
+
+def models(json: Json = False) -> None:
+    """List the registered versions with their scores."""
+    from dataclasses import asdict
+
+    from firth.registry.show import models_table, registered
+
+    rows = registered(_project())
+    if not rows and not json:
+        print("no model is registered yet: `firth run` trains and registers")
+        return
+    _print([asdict(row) for row in rows] if json else models_table(rows))
+
+
+def _project() -> Path:
+    """The project folder; its servers are used where they run."""
+    import os
+
+    from firth.pipeline import services
+
+    root = find_root()
+    for name, value in services.environment(root).items():
+        os.environ.setdefault(name, value)
+    return root
+
+
+def _print(value: object) -> None:
+    if isinstance(value, list | dict):
+        from firth.canonical import dumps
+
+        print(dumps(value), end="")
+    else:
+        Console().print(value)
