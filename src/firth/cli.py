@@ -42,7 +42,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line. What a person can mend is one line on stderr and exit code 1; a fault of ours a traceback."""
+    """Run the command line: what a person can mend is one line and exit code 1, a fault of ours a traceback."""
     for variable in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS"):
         os.environ.setdefault(variable, "1")
     try:

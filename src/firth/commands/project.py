@@ -14,6 +14,8 @@ from firth.config.load import flatten, parse, preset_text, with_overrides
 from firth.errors import FirthError
 from firth.project import find_root, state_folder
 
+NO_REPORT = "there is no report yet: `firth run` or `dvc repro` writes one"
+
 
 def add_to(app: typer.Typer) -> None:
     """Register this module's commands."""
@@ -94,7 +96,10 @@ def report(
     if render:
         from firth.pipeline import finish
 
-        print(finish.render_report(root))
+        page = finish.render_report(root)
+        if page is None:
+            raise FirthError(NO_REPORT)
+        print(page)
         return
     final = state_folder(root) / "report" / "index.html"
     plain = root / "data" / "report" / "index.html"
@@ -102,7 +107,7 @@ def report(
         if path.is_file():
             print(path)
             return
-    raise FirthError("there is no report yet: `firth run` or `dvc repro` writes one")
+    raise FirthError(NO_REPORT)
 
 
 def gc(
