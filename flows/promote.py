@@ -16,14 +16,17 @@ from firth.registry.show import decisions_markdown
 ALL_MODELS: list[Literal["skipgram", "cbow"]] = ["skipgram", "cbow"]
 
 
-@flow(name="promote", flow_run_name="promote-{models}", persist_result=False)
+@flow(name="promote", persist_result=False)
 def promote(
-    models: Annotated[
-        list[Literal["skipgram", "cbow"]], Field(min_length=1, description="Models to decide about.")
-    ] = ALL_MODELS,
-    folder: Annotated[str, Field(description="Project folder whose data/vectors is judged; empty: this one.")] = "",
+    models: Annotated[list[Literal["skipgram", "cbow"]], Field(min_length=1)] = ALL_MODELS,
+    folder: str = "",
 ) -> list[dict[str, Any]]:
-    """Decide whether the trained vectors become champions, by the policy in `params.yaml`; the decisions as JSON."""
+    """Decide by the policy in `params.yaml` whether the trained vectors become champions; the decisions as JSON.
+
+    Args:
+        models: Models to decide about.
+        folder: Project folder whose data/vectors are judged; empty for this one.
+    """
     log = get_run_logger()
     root = Path(folder) if folder else find_root()
     promotions = promote_all(root, models)

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from scored_project import DIGESTS, DVC, GOOD, ScoredProject
+from scored_project import DIGESTS, DVC, GOOD, WORDS, ScoredProject
 
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry.promote import Promotion, promote_all, rollback
 from firth.registry.show import decisions_markdown, decisions_table, models_table, registered
-from firth.registry.versions import all_versions, by_alias, load_checked, scores_of
+from firth.registry.versions import all_versions, by_alias, fetch_vectors, load_checked, scores_of
 from firth.tasks.suites import SUITES, TaskSet, conditions
 from firth.tracking.lineage import lineage
 from firth.tracking.store import Store, open_store
+from firth.word2vec.vectors import Vectors
 
 NAME = "word2vec-skipgram"
 BETTER = GOOD | {"wordsim353": 0.55}
@@ -80,6 +81,7 @@ def test_identical_vectors_change_nothing(project: ScoredProject) -> None:
     assert [dict(version) for version in all_versions(store, NAME)] == before
 
 
+@pytest.mark.slow
 def test_a_worse_model_is_refused_with_the_reason_on_its_version(project: ScoredProject) -> None:
     project.train("skipgram", 1)
     promote(project)
@@ -103,6 +105,7 @@ def test_a_worse_model_is_refused_with_the_reason_on_its_version(project: Scored
     assert aliases(store) == {"challenger": "2", "champion": "1"}
 
 
+@pytest.mark.slow
 def test_a_better_model_is_promoted_and_rolled_back(project: ScoredProject) -> None:
     project.train("skipgram", 1)
     promote(project)
@@ -185,6 +188,7 @@ def test_weights_altered_in_the_store_never_become_champion(project: ScoredProje
     assert aliases(open_store(project.root))["champion"] == "1"
 
 
+@pytest.mark.slow
 def test_another_clones_champion_is_judged_anew(project: ScoredProject, monkeypatch: pytest.MonkeyPatch) -> None:
     project.train("skipgram", 1, WORSE)
     promote(project)
@@ -208,6 +212,7 @@ def test_another_clones_champion_is_judged_anew(project: ScoredProject, monkeypa
     assert aliases(store)["champion"] == "2"
 
 
+@pytest.mark.slow
 def test_a_champion_of_other_task_files_is_scored_again(
     project: ScoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,7 +250,9 @@ def test_lineage_walks_back_to_the_data(project: ScoredProject) -> None:
     fingerprint = project.train("skipgram", 1)
     promote(project)
     found = lineage(f"{NAME}@champion")
-    assert lineage(f"{NAME}/1") == found
+    assert lineage(f"{NAME}/1") == lineage("skipgram@champion") == found
+    vectors = Vectors.load(fetch_vectors("skipgram@champion"))
+    assert vectors.vocabulary.words == tuple(WORDS)
     assert found.fingerprint == fingerprint
     assert found.aliases == ["challenger", "champion"]
     assert len(found.commit) == 40

@@ -14,7 +14,7 @@ import yaml
 
 from firth.canonical import file_sha256, value_sha256, write_json
 from firth.config.load import preset_text
-from firth.tracking.store import _create_tables_once, import_mlflow
+from firth.tracking.store import create_tables_once
 
 WORDS = ["the", "king", "queen", "man", "woman", "paris", "france", "london", "england", "cricket"]
 DIGESTS = {suite: value_sha256(suite) for suite in ("analogies", "wordsim353", "simlex999")}
@@ -115,11 +115,8 @@ def history() -> list[dict[str, float]]:
 @pytest.fixture(scope="session")
 def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with its tables and no run; making the tables takes seconds, copying a file does not."""
-    import_mlflow()
-    import mlflow
-
     folder = tmp_path_factory.mktemp("mlflow")
-    _create_tables_once(folder / "mlflow.db", mlflow.__version__)
+    create_tables_once(folder / "mlflow.db")
     return folder
 
 

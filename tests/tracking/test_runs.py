@@ -13,6 +13,7 @@ import pytest
 from scored_project import DVC, ScoredProject
 
 from firth.errors import FirthError
+from firth.tracking.lineage import read_provenance
 from firth.tracking.reconcile import reconcile
 from firth.tracking.runs import RUN_FILE, find_run, training_run
 from firth.tracking.sender import steps_held
@@ -126,6 +127,16 @@ def test_reconcile_makes_one_run_of_restored_outputs(project: ScoredProject) -> 
     assert curve(store, run.info.run_id, "wordsim353/spearman") == [(200, 0.5)]
     (dataset,) = [item.dataset for item in run.inputs.dataset_inputs]
     assert dataset.digest == DVC["data/tokens/words"]
+
+
+def test_a_run_left_without_its_description_is_mended(project: ScoredProject) -> None:
+    fingerprint = project.train("skipgram", 1)
+    store = open_store(project.root)
+    tags = {"firth.fingerprint": fingerprint, "firth.stage": "word2vec@skipgram"}
+    left = store.client.create_run(store.experiment_id, tags=tags)
+    (done,) = reconcile(project.root)
+    assert (done.run_id, done.created) == (left.info.run_id, False)
+    assert read_provenance(store, done.run_id)["validation"] == {"news": {"success": True, "failed": []}}
 
 
 def test_reconcile_adds_only_what_is_missing(project: ScoredProject) -> None:

@@ -42,6 +42,7 @@ from firth.registry.versions import (
     scores_tag,
 )
 from firth.tasks.suites import TaskSet, score_words
+from firth.tracking.lineage import registered_name
 from firth.tracking.reconcile import reconcile
 from firth.tracking.store import Store, mlflow_folder, open_store
 
@@ -103,6 +104,7 @@ def rollback(name: str, root: Path | None = None) -> Rollback:
     A second rollback restores the first state.
     """
     store = open_store(root)
+    name = registered_name(name)
     with FileLock(mlflow_folder(root) / "promote.lock"):
         champion, previous = by_alias(store, name, CHAMPION), by_alias(store, name, PREVIOUS)
         if champion is None:

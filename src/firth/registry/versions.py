@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from firth.canonical import file_sha256
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry.gate import Scores
-from firth.tracking.lineage import read_provenance
+from firth.tracking.lineage import read_provenance, registered_name, resolve
 from firth.tracking.provenance import output_hash, read_lock
 from firth.tracking.reconcile import evaluation, training_of
 from firth.tracking.runs import find_run
-from firth.tracking.store import Store
+from firth.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -31,11 +31,6 @@ VERDICT_TAG = "firth.verdict"
 REASONS_TAG = "firth.reasons"
 ROLLED_BACK_TAG = "firth.rolled_back"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-
-
-def registered_name(model: str) -> str:
-    """Name in the registry, such as `word2vec-skipgram`."""
-    return f"word2vec-{model}"
 
 
 @dataclass(frozen=True)
@@ -155,13 +150,25 @@ def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
 
 def load_checked(name: str, version: ModelVersion) -> Any:
     """The pyfunc object of a version (it has `words` and `matrix`), its weights compared with the registered sha256."""
+    folder, _ = _stored(name, version)
+    return pyfunc().load_model(str(folder)).unwrap_python_model()
+
+
+def fetch_vectors(address: str, root: Path | None = None) -> Path:
+    """A folder with `vectors.safetensors` and `vocabulary.tsv` of `NAME@alias` or `NAME/version`, checked."""
+    version = resolve(open_store(root), address)
+    return _stored(version.name, version)[1]
+
+
+def _stored(name: str, version: ModelVersion) -> tuple[Path, Path]:
+    """The model's folder and, in it, that of its vectors; `IntegrityError` where the weights are others."""
     import mlflow
 
     folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version.version}"))
     weights = sorted(folder.glob("artifacts/**/vectors.safetensors"))
     if len(weights) != 1 or file_sha256(weights[0]) != version.tags.get(VECTORS_TAG):
         raise IntegrityError(f"{name} version {version.version}: the stored weights are not those that were registered")
-    return pyfunc().load_model(str(folder)).unwrap_python_model()
+    return folder, weights[0].parent
 
 
 def scores_tag(scores: Scores) -> str:
@@ -177,7 +184,9 @@ def scores_tag(scores: Scores) -> str:
 
 
 def scores_of(version: ModelVersion) -> Scores:
-    """What `scores_tag` wrote."""
+    """What `scores_tag` wrote; `FirthError` for a version that something else registered."""
+    if SCORES_TAG not in version.tags:
+        raise FirthError(f"{version.name} version {version.version} has no tag {SCORES_TAG}: not registered by Firth")
     tree = json.loads(version.tags[SCORES_TAG])
     return Scores(tree["suites"], tree["conditions"], tree["validation"])
 

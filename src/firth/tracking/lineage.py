@@ -7,13 +7,15 @@ import re
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from firth.config.word2vec import ModelName
 from firth.errors import FirthError
 from firth.tracking.runs import FINGERPRINT_TAG, PROVENANCE_FILE
 from firth.tracking.store import Store, first_line, open_store
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
     from rich.tree import Tree
 
 ADDRESS = re.compile(r"(?P<name>[\w.-]+)(?:@(?P<alias>[\w-]+)|/(?P<version>\d+))$")
@@ -77,21 +79,14 @@ def lineage(address: str, root: Path | None = None) -> Lineage:
     """Walk back from `NAME@alias` or `NAME/version`, such as `word2vec-skipgram@champion`."""
     from mlflow.exceptions import MlflowException
 
-    match = ADDRESS.match(address)
-    if match is None:
-        raise FirthError(f"{address!r}: write it as NAME@alias or NAME/version, such as word2vec-skipgram@champion")
     store = open_store(root)
-    name = match["name"]
+    version = resolve(store, address)
+    name, run_id = version.name, str(version.run_id)
     try:
-        if match["alias"]:
-            version = store.client.get_model_version_by_alias(name, match["alias"])
-        else:
-            version = store.client.get_model_version(name, match["version"])
-        run_id = str(version.run_id)
         run = store.client.get_run(run_id)
         aliases = store.client.get_registered_model(name).aliases
     except MlflowException as error:
-        raise FirthError(f"{address} is not registered in {store.uri} ({first_line(error)})") from None
+        raise FirthError(f"the run of {address} is not in {store.uri} ({first_line(error)})") from None
     record = read_provenance(store, run_id)
     tags = run.data.tags
     scores = json.loads(version.tags.get("firth.scores", "{}"))
@@ -113,6 +108,27 @@ def lineage(address: str, root: Path | None = None) -> Lineage:
         verdict=version.tags.get("firth.verdict"),
         conditions={name: str(value) for name, value in scores.get("conditions", {}).items()},
     )
+
+
+def resolve(store: Store, address: str) -> ModelVersion:
+    """The version behind `NAME@alias` or `NAME/version`; `skipgram` and `cbow` are short for their full names."""
+    from mlflow.exceptions import MlflowException
+
+    match = ADDRESS.match(address)
+    if match is None:
+        raise FirthError(f"{address!r}: write it as NAME@alias or NAME/version, such as word2vec-skipgram@champion")
+    name = registered_name(match["name"])
+    try:
+        if match["alias"]:
+            return store.client.get_model_version_by_alias(name, match["alias"])
+        return store.client.get_model_version(name, match["version"])
+    except MlflowException as error:
+        raise FirthError(f"{address} is not registered in {store.uri} ({first_line(error)})") from None
+
+
+def registered_name(model: str) -> str:
+    """Name in the registry: `word2vec-skipgram` for `skipgram`; a full name stays as it is."""
+    return f"word2vec-{model}" if model in get_args(ModelName) else model
 
 
 def read_provenance(store: Store, run_id: str) -> dict[str, Any]:

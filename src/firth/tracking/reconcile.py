@@ -18,7 +18,7 @@ from firth.errors import IntegrityError
 from firth.project import run_folder
 from firth.tasks.suites import METRICS, conditions
 from firth.tracking.provenance import data_inputs, output_hash, read_lock
-from firth.tracking.runs import Training, create_run, describe, find_run
+from firth.tracking.runs import Training, create_run, describe, find_run, is_described
 from firth.tracking.sender import Point, send_points, steps_held
 from firth.tracking.store import Store, mlflow_folder, open_store
 from firth.training.metrics_log import MetricsLog
@@ -86,7 +86,7 @@ def _reconcile_one(store: Store, root: Path, folder: Path) -> Reconciled:
     if run is None:
         run = create_run(store, training, {RESTORED_TAG: "true"})
     run_id: str = run.info.run_id
-    if created:
+    if not is_described(run):
         describe(store, run_id, training)
     held = steps_held(store, run_id)
     points = _history(read_json(folder / "history.json")) + _logged(root, training)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 RUN_FILE = "mlflow-run.json"
 PROVENANCE_FILE = "provenance.json"
 FINGERPRINT_TAG = "firth.fingerprint"
+DESCRIBED_TAG = "firth.validation"
 FINISH_SECONDS = 60.0
 FLOW_RUN_VARIABLES = ("FIRTH_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
 
@@ -109,6 +110,11 @@ def create_run(store: Store, training: Training, extra_tags: Mapping[str, str] |
     return first
 
 
+def is_described(run: Run) -> bool:
+    """Whether `describe` came to its end."""
+    return DESCRIBED_TAG in run.data.tags
+
+
 def describe(store: Store, run_id: str, training: Training) -> None:
     """Log parameters, tags, inputs and provenance; what the run holds already stays as it is."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
@@ -117,7 +123,7 @@ def describe(store: Store, run_id: str, training: Training) -> None:
     record = provenance(training.root, training.inputs)
     params = [Param(key, str(value)) for key, value in flatten(training.params).items() if key not in run.data.params]
     tags = {
-        "firth.validation": validation_word(record["validation"]),
+        DESCRIBED_TAG: validation_word(record["validation"]),
         "firth.git.commit": record["git"]["commit"],
         "firth.git.dirty": str(record["git"]["dirty"]).lower(),
         "mlflow.source.git.commit": record["git"]["commit"],
@@ -127,7 +133,6 @@ def describe(store: Store, run_id: str, training: Training) -> None:
         if os.environ.get(variable):
             tags["firth.flow_run_id"] = os.environ[variable]
             break
-    store.client.log_batch(run_id, params=params, tags=[RunTag(*item) for item in tags.items()], synchronous=True)
     lock = read_lock(training.root)
     datasets = []
     for path, digest in training.inputs.items():
@@ -139,6 +144,8 @@ def describe(store: Store, run_id: str, training: Training) -> None:
     if datasets and not (run.inputs and run.inputs.dataset_inputs):
         store.client.log_inputs(run_id, datasets=datasets)
     store.client.log_dict(run_id, record, PROVENANCE_FILE)
+    # The tags come last: a run that has them is described in full.
+    store.client.log_batch(run_id, params=params, tags=[RunTag(*item) for item in tags.items()], synchronous=True)
 
 
 def _begin(training: Training, run_file: Path) -> tuple[Store, str]:

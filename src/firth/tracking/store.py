@@ -88,7 +88,7 @@ def open_store(root: Path | None = None) -> Store:
         os.environ.pop(URI_VARIABLE, None)
     try:
         if uri.startswith("sqlite:///"):
-            _create_tables_once(Path(uri.removeprefix("sqlite:///")).resolve(), mlflow.__version__)
+            create_tables_once(Path(uri.removeprefix("sqlite:///")).resolve())
         client = MlflowClient(tracking_uri=uri)
         return Store(uri, client, _experiment_id(client, uri))
     except MlflowException as error:
@@ -99,19 +99,15 @@ def open_store(root: Path | None = None) -> Store:
         raise FirthError(f"MLflow at {uri} cannot be used: {first_line(error)}") from error
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, cut to a length for one line of output."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:200]
-
-
-def _create_tables_once(database: Path, version: str) -> None:
+def create_tables_once(database: Path) -> None:
     """Make `database` unless it is there. Its tables are made in another file that takes the name when it is whole.
 
     MLflow's own migrations of a fresh file fail when two processes begin at once, and one that was killed among them
     leaves a file that no later start can use.
     """
+    import_mlflow()
     from mlflow import MlflowClient
+    from mlflow import __version__ as version
     from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
 
     ready = database.with_name(f"{database.name}.ready")
@@ -123,12 +119,18 @@ def _create_tables_once(database: Path, version: str) -> None:
             part = database.with_name(f"{database.name}.part")
             part.unlink(missing_ok=True)
             with step("Creating the MLflow store (once)"):
-                engine = create_sqlalchemy_engine(f"sqlite:///{part}")
-                _initialize_tables(engine)
+                engine = create_sqlalchemy_engine(f"sqlite:///{part}")  # type: ignore[no-untyped-call]
+                _initialize_tables(engine)  # type: ignore[no-untyped-call]
                 engine.dispose()
             part.replace(database)
         MlflowClient(tracking_uri=f"sqlite:///{database}").search_experiments(max_results=1)
         ready.write_text(f"{version}\n", encoding="utf-8")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, cut to a length for one line of output."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]
 
 
 def _experiment_id(client: MlflowClient, uri: str) -> str:
