@@ -68,8 +68,8 @@ def require_valid(name: str, data: Path) -> None:
     if not path.is_file():
         raise DataError(f"corpus {name} was not validated; run the stage validate@{name} first", path)
     results = read_json(path)
-    if results["success"] is not True:
-        failed = [item["name"] for item in results["expectations"] if not item["success"]]
+    if results.get("success") is not True:
+        failed = [item["name"] for item in results.get("expectations", []) if not item["success"]]
         raise DataError(f"corpus {name} did not pass validation ({', '.join(failed)})", path)
 
 

@@ -9,10 +9,11 @@ from xml.etree.ElementTree import Element, ParseError
 
 from firth.corpus.drops import Drops
 from firth.corpus.sources.documents import Document, Input
-from firth.corpus.sources.wikitext import plain_text
+from firth.corpus.sources.wikitext import plain_text, tangled
 from firth.errors import DataError
 
 REDIRECT = "redirect"
+TANGLED = "markup that is never closed"
 NOT_AN_ARTICLE = "not an article (other namespace)"
 
 
@@ -58,6 +59,9 @@ def _article(page: Element, source: Input, drops: Drops) -> Document | None:
         return None
     revision = fields.get("revision")
     text = "" if revision is None else next((child.text or "" for child in revision if _tag(child) == "text"), "")
+    if tangled(text):
+        drops.add(TANGLED, locator)
+        return None
     return Document(title, plain_text(text), locator)
 
 

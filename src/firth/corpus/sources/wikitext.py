@@ -38,6 +38,18 @@ _EMPTY_BRACKETS = re.compile(r"\s?\([\s,;:–-]{0,20}\)|\[\s{0,20}\]")
 _AFTER_OPENING = re.compile(r"([(\[])\s*[,;:]\s*|([(\[])\s+")
 _BEFORE_CLOSING = re.compile(r"[,;]?\s+([,;:.)\]])")
 
+MOST_WORK = 10**8
+"""Openings that are never closed times characters of a page: from here on (many seconds) it is not parsed."""
+
+_VOID = "br|hr|wbr|img|p|li|dt|dd|tr|td|th|references|nowiki"
+_PAIRS = (
+    (r"\[\[", r"\]\]"),
+    (r"\{\{", r"\}\}"),
+    (r"\{\|", r"\|\}"),
+    (r"\[(?=http)", r"\]"),
+    (rf"<(?!(?:{_VOID})\b)[A-Za-z]", r"</|/>"),
+)
+
 _Arguments = Sequence[str]
 
 
@@ -90,18 +102,28 @@ def plain_text(wikitext: str) -> str:
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
+def tangled(wikitext: str) -> bool:
+    """Whether so much markup is never closed that parsing would take many seconds (the parser tries each opening)."""
+    unclosed = 0
+    for opening, closing in _PAIRS:
+        depth = 0
+        for found in re.finditer(f"({opening})|{closing}", wikitext):
+            if found[1] is not None:
+                depth += 1
+            elif depth:
+                depth -= 1
+        unclosed += depth
+    return unclosed * len(wikitext) > MOST_WORK
+
+
 def _without_comments(wikitext: str) -> str:
-    """Comments go before parsing: one inside a link or a table would tear it."""
-    if "<!--" not in wikitext:
-        return wikitext
+    """Comments go before parsing: one inside a link would tear it. One that is never closed reaches to the end."""
     parts: list[str] = []
     at = 0
     while (start := wikitext.find("<!--", at)) >= 0:
-        end = wikitext.find("-->", start + 4)
-        if end < 0:
-            break
         parts.append(wikitext[at:start])
-        at = end + 3
+        end = wikitext.find("-->", start + 4)
+        at = len(wikitext) if end < 0 else end + 3
     return "".join([*parts, wikitext[at:]])
 
 
