@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from firth.word2vec.engine import Engine, Ids, Result
 from firth.word2vec.schedule import Schedule
@@ -49,8 +50,12 @@ class Word2VecModule(LightningModule):  # type: ignore[misc]
 
 
 def run_steps(module: Word2VecModule, first_step: int) -> None:
-    """Run the steps of the module's schedule from `first_step` to its end, in one pass of a quiet Trainer."""
-    with _quiet():
+    """Run the steps of the module's schedule from `first_step` in one pass of a quiet Trainer.
+
+    Returns at the end of the schedule, or after the step in which SIGTERM came: Lightning's own answer to that signal
+    would end the process with exit code 0.
+    """
+    with _quiet(), suppress(SIGTERMException):
         trainer = Trainer(
             max_epochs=1,
             accelerator="cpu",

@@ -114,11 +114,10 @@ class _Training:
                 self._fit()
         finally:
             self.engine.close()
-        if self.done < len(self.schedule):
-            self._save()
-            leave()
         if self.saved_step != self.done:
             self._save()
+        if self.stop.requested:
+            leave()
         metrics = {} if self.last_loss is None else {"train/loss": self.last_loss}
         heldout = [row["heldout_loss"] for row in self.history if "heldout_loss" in row]
         if heldout:

@@ -1,0 +1,155 @@
+"""The stage as DVC runs it: everything that the contract names, the same bytes in another place."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from firth.config.load import preset_text, with_overrides
+from firth.config.text import Words
+from firth.errors import ConfigError, IntegrityError
+from firth.stages import word2vec
+from firth.tokens.encode import build_store
+from firth.word2vec.vectors import Vectors
+
+SMALL = [
+    "word2vec.dim=16", "word2vec.block_words=1000", "word2vec.checkpoint_seconds=0.0001",
+    "word2vec.skipgram.epochs=2", "word2vec.cbow.epochs=2",
+]  # fmt: skip
+
+
+def documents(count, seed):
+    rng = np.random.default_rng(seed)
+    return [[" ".join(f"w{word}" for word in rng.integers(0, 30, 12).tolist())] for _ in range(count)]
+
+
+def write_project(root: Path) -> Path:
+    build_store(documents(300, 0), documents(20, 1), Words(min_count=1), root / "data/tokens/words")
+    text, _ = with_overrides(preset_text("demo"), SMALL)
+    (root / "params.yaml").write_text(text)
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    return root
+
+
+class Recorder:
+    """Stands for the tracker, which has tests of its own."""
+
+    def __init__(self):
+        self.opened, self.points = [], []
+
+    @contextmanager
+    def __call__(self, *args):
+        self.opened.append(args)
+        yield self
+
+    def log(self, metrics, step):
+        self.points.append((step, metrics))
+
+
+@pytest.fixture
+def tracker(monkeypatch):
+    recorder = Recorder()
+    monkeypatch.setattr(word2vec, "training_run", recorder)
+    monkeypatch.delenv("FIRTH_STATE", raising=False)
+    return recorder
+
+
+def outputs(root):
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for folder in ("vectors", "metrics")
+        for path in sorted((root / "data" / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+def test_it_writes_what_the_contract_names(tmp_path, monkeypatch, tracker, model):
+    monkeypatch.chdir(write_project(tmp_path))
+    word2vec.main([model])
+    folder = tmp_path / "data/vectors" / model
+    assert sorted(os.listdir(folder)) == ["history.json", "training.json", "vectors.safetensors", "vocabulary.tsv"]
+    assert Vectors.load(folder, "concat").matrix.shape == (30, 32)
+    training = json.loads((folder / "training.json").read_text())
+    assert training["stage"] == f"word2vec@{model}"
+    assert training["words"] == 3600
+    assert training["params"]["epochs"] == 2
+    assert "checkpoint_seconds" not in training["params"]
+    metrics = json.loads((tmp_path / f"data/metrics/word2vec-{model}.json").read_text())
+    assert set(metrics) == {"train/loss", "heldout/loss"}
+    history = json.loads((folder / "history.json").read_text())
+    assert history[-1]["step"] == 7200
+    assert history[-1]["heldout_loss"] == metrics["heldout/loss"]
+    [(stage, fingerprint, params, inputs, run_folder)] = tracker.opened
+    assert (stage, fingerprint, params) == (training["stage"], training["fingerprint"], training["params"])
+    assert list(inputs) == ["data/tokens/words"]
+    assert run_folder == tmp_path / ".firth/runs" / f"word2vec-{model}" / fingerprint
+    assert [step for step, _ in tracker.points] == [row["step"] for row in history]
+    assert all("train/words_per_second" in metrics for _, metrics in tracker.points)
+
+
+def test_another_folder_gives_the_same_bytes(tmp_path, monkeypatch, tracker):
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(write_project(tmp_path / name))
+        word2vec.main(["cbow"])
+    assert outputs(tmp_path / "here") == outputs(tmp_path / "elsewhere")
+    assert len(outputs(tmp_path / "here")) == 5
+
+
+@pytest.mark.parametrize("argv", [[], ["glove"], ["cbow", "skipgram"]])
+def test_it_takes_one_model(argv):
+    with pytest.raises(ConfigError, match="skipgram or cbow"):
+        word2vec.main(argv)
+
+
+def test_an_altered_store_is_refused_and_earlier_vectors_stay(tmp_path, monkeypatch, tracker):
+    monkeypatch.chdir(write_project(tmp_path))
+    word2vec.main(["cbow"])
+    before = outputs(tmp_path)
+    stream = tmp_path / "data/tokens/words/train.i32"
+    stream.write_bytes(stream.read_bytes()[:-4])
+    with pytest.raises(IntegrityError, match=r"train\.i32"):
+        word2vec.main(["cbow"])
+    assert outputs(tmp_path) == before
+
+
+@pytest.mark.system
+def test_the_stage_killed_and_started_again_ends_with_the_same_bytes(tmp_path):
+    """TERM and KILL, one after the other, in the same training."""
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(word2vec.__file__).resolve().parents[2]),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
+    }
+    environment.pop("FIRTH_STATE", None)
+    command = [sys.executable, "-m", "firth.stages.word2vec", "skipgram"]
+    for root in (unbroken, broken):
+        root.mkdir()
+        write_project(root)
+        text = (root / "params.yaml").read_text()
+        (root / "params.yaml").write_text(with_overrides(text, ["word2vec.skipgram.epochs=200"])[0])
+    subprocess.run(command, cwd=unbroken, env=environment, check=True, capture_output=True)
+
+    def checkpoints():
+        return set((broken / ".firth/runs").glob("word2vec-skipgram/*/checkpoints/step-*"))
+
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)):
+        before = checkpoints()
+        with subprocess.Popen(command, cwd=broken, env=environment, stderr=subprocess.DEVNULL) as child:
+            while not checkpoints() - before:
+                assert child.poll() is None
+                time.sleep(0.02)
+            child.send_signal(number)
+            assert child.wait(timeout=120) == code
+        assert outputs(broken) == {}
+    subprocess.run(command, cwd=broken, env=environment, check=True, capture_output=True)
+    assert outputs(broken) == outputs(unbroken)
