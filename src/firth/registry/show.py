@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from firth.registry.promote import Promotion
 from firth.registry.versions import SCORES_TAG, VERDICT_TAG, all_versions, scores_of
+from firth.tasks.suites import SUITES
 from firth.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 DASH = "–"
@@ -54,30 +56,37 @@ def registered(root: Path | None = None, store: Store | None = None) -> list[Lis
 
 def models_table(rows: Sequence[Listed]) -> Table:
     """`registered` as a table."""
-    from rich.table import Table
-
-    suites = sorted({suite for row in rows for suite in row.scores})
-    table = Table("model", "version", "aliases", "verdict", *suites, title="Registered models")
+    table = _table("Registered models", "model", "version", "aliases", "verdict", *SUITES)
     for row in rows:
-        aliases = ", ".join(f"@{alias}" for alias in row.aliases)
-        numbers = [_number(row.scores.get(suite)) for suite in suites]
+        aliases = "\n".join(f"@{alias}" for alias in row.aliases)
+        numbers = [_number(row.scores.get(suite)) for suite in SUITES]
         table.add_row(row.name, row.version, aliases or DASH, row.verdict, *numbers)
     return table
 
 
-def decisions_table(promotions: Sequence[Promotion]) -> Table:
-    """Verdicts, reasons and numbers as a table, one line a suite."""
-    from rich.table import Table
+def decisions_table(promotions: Sequence[Promotion]) -> Group:
+    """Numbers as a table, one line a suite, and below it each verdict with its reasons."""
+    from rich.console import Group
+    from rich.text import Text
 
-    table = Table("model", "version", "verdict", "suite", "challenger", "champion", "minimum", "why", title="Promotion")
+    table = _table("Promotion", "model", "suite", "challenger", "champion", "minimum")
+    lines = []
     for item in promotions:
-        why = "; ".join(item.decision.reasons)
-        head = (item.name, item.version, item.decision.verdict)
-        if not item.decision.numbers:
-            table.add_row(*head, DASH, DASH, DASH, DASH, why)
         for place, row in enumerate(item.decision.numbers):
             numbers = (_number(row.challenger), _number(row.champion), _number(row.minimum))
-            table.add_row(*(head if place == 0 else ("", "", "")), row.suite, *numbers, why if place == 0 else "")
+            table.add_row(item.name if place == 0 else "", row.suite, *numbers)
+        why = "; ".join(item.decision.reasons)
+        lines.append(Text(f"{item.name} version {item.version}: {item.decision.verdict} ({why})"))
+    return Group(table, *lines) if table.row_count else Group(*lines)
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
     return table
 
 

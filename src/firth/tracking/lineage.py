@@ -61,7 +61,7 @@ class Lineage:
         if self.flow_run_id:
             run.add(f"flow run {self.flow_run_id}")
         commit = run.add(f"git commit {self.commit}" + (" (dirty: with uncommitted changes)" if self.dirty else ""))
-        hashes = commit.add("DVC hashes")
+        hashes = commit.add("DVC hashes" if self.stages else "no DVC hashes: there was no dvc.lock")
         for stage, outs in self.stages.items():
             for path, digest in outs.items():
                 hashes.add(f"{stage}: {path} {digest}")

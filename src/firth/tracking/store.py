@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,7 @@ def create_tables_once(database: Path) -> None:
     if database.is_file() and ready.is_file() and ready.read_text(encoding="utf-8").strip() == version:
         return
     database.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # the line of `step` says it
     with FileLock(f"{database}.lock"):
         if not database.is_file() or database.stat().st_size == 0:
             part = database.with_name(f"{database.name}.part")
