@@ -75,7 +75,12 @@ def test_it_writes_what_the_contract_names(tmp_path, monkeypatch, tracker, model
     monkeypatch.chdir(write_project(tmp_path))
     word2vec.main([model])
     folder = tmp_path / "data/vectors" / model
-    assert sorted(os.listdir(folder)) == ["history.json", "training.json", "vectors.safetensors", "vocabulary.tsv"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "history.json",
+        "training.json",
+        "vectors.safetensors",
+        "vocabulary.tsv",
+    ]
     assert Vectors.load(folder, "concat").matrix.shape == (30, 32)
     training = json.loads((folder / "training.json").read_text())
     assert training["stage"] == f"word2vec@{model}"

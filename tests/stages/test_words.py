@@ -1,7 +1,6 @@
 """The stage as DVC runs it, on a corpus as `prepare` writes it."""
 
 import json
-import os
 
 import pytest
 
@@ -55,7 +54,7 @@ def test_it_writes_the_store_of_the_training_side(project, capsys):
     out = capsys.readouterr().out
     assert "words train: " in out
     assert "outside the vocabulary" in out
-    assert os.listdir(project / "data/tokens") == ["words"]
+    assert [path.name for path in (project / "data/tokens").iterdir()] == ["words"]
 
 
 def test_an_altered_shard_is_refused_and_nothing_is_left(project):
@@ -63,7 +62,7 @@ def test_an_altered_shard_is_refused_and_nothing_is_left(project):
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(IntegrityError, match=shard.name):
         main([])
-    assert os.listdir(project / "data/tokens") == []
+    assert not list((project / "data/tokens").iterdir())
 
 
 def test_earlier_output_stays_when_no_word_is_frequent_enough(project):

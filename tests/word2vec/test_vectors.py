@@ -72,7 +72,7 @@ def test_an_unknown_word_names_its_likeliest_spellings():
     vectors = Vectors(vocabulary(), MATRIX)
     with pytest.raises(UnknownWordError, match="'kings' is not in the vocabulary of 6 words; near spellings: king"):
         vectors.most_similar("kings")
-    with pytest.raises(UnknownWordError, match="of 6 words$"):
+    with pytest.raises(UnknownWordError, match=r"of 6 words$"):
         vectors["xyzzy"]
     assert "king" in vectors
     assert "kings" not in vectors

@@ -26,9 +26,7 @@ def word_pattern(marks: str = "") -> re.Pattern[str]:
 def split(sentences: Sequence[str], lowercase: bool, numbers: str) -> list[str]:
     """The words of `sentences` in order, `SENTENCE_END` behind each sentence.
 
-    Args:
-        lowercase: lower-case the text first.
-        numbers: `keep`, or `digit` to write every decimal digit as 0.
+    `lowercase` lower-cases the text first; `numbers` is `keep`, or `digit` to write every decimal digit as 0.
     """
     text = "\n".join(" ".join(s.splitlines()) if "\n" in s else s for s in sentences) + "\n"
     text = text.replace("_", " ").replace("’", "'")  # Python's \w counts the underscore among the letters

@@ -110,7 +110,7 @@ class Checkpoints:
 
 
 class _DamagedError(IntegrityError):
-    """This checkpoint cannot be used, an older one may."""
+    """One checkpoint cannot be used; an older one may."""
 
 
 def _flush(path: Path) -> None:

@@ -37,7 +37,7 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "firth" / "kernels"
 
 
-class _ByContent(_CacheLocator):  # type: ignore[misc]
+class _ByContent(_CacheLocator):
     def get_cache_path(self) -> str:
         return str(cache_folder())
 
@@ -52,18 +52,18 @@ class _ByContent(_CacheLocator):  # type: ignore[misc]
         return cls()
 
 
-class _KernelImpl(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_ByContent]  # noqa: RUF012 - numba's own name and form
+class _KernelImpl(CompileResultCacheImpl):
+    _locator_classes = [_ByContent]  # type: ignore[list-item]  # noqa: RUF012 - numba's own form
 
 
-class _KernelCache(FunctionCache):  # type: ignore[misc]
+class _KernelCache(FunctionCache):
     _impl_class = _KernelImpl
 
 
 def cached(kernel: Any) -> Any:
-    """`kernel`, a numba dispatcher that has not been called, with its compiled code kept on disk if that is possible."""
+    """`kernel`, a numba dispatcher that has not been called yet, with its compiled code kept on disk if possible."""
     if _writable(cache_folder()):
-        kernel._cache = _KernelCache(kernel.py_func)
+        kernel._cache = _KernelCache(kernel.py_func)  # type: ignore[no-untyped-call]
     return kernel
 
 

@@ -34,10 +34,9 @@ class Result:
 
 
 class Engine:
-    """Input and output matrices of `model` over a vocabulary with `counts`, and their training.
+    """Input and output matrices of `model`, and their training.
 
-    Args:
-        counts: occurrences of each word in the training stream (vocabulary,).
+    `counts` are the occurrences of each word of the vocabulary in the training stream (vocabulary,).
     """
 
     def __init__(self, model: ModelName, counts: NDArray[np.int64], settings: Word2Vec) -> None:
@@ -75,9 +74,8 @@ class Engine:
     def train(self, stream: Ids, start: int, stop: int, key: tuple[int, int], seen: int, total: int) -> Result:
         """Train on `stream[start:stop]`.
 
-        Args:
-            key: (epoch, block), which with the seed determines all random numbers.
-            seen: corpus words before this stretch, all epochs together; `total`: in the whole training.
+        `key` is (epoch, block), which with the seed determines all random numbers. `seen` corpus words came before this
+        stretch, all epochs together, of `total` in the whole training.
         """
         threads = self.settings.threads
         cuts = [start + (stop - start) * i // threads for i in range(threads + 1)]

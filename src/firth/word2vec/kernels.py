@@ -5,7 +5,7 @@ ahead, so that its rows are on their way from memory while the centre before is 
 """
 
 # The functions below are compiled: numba knows their types, annotations would only repeat them.
-# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+# mypy: ignore-errors
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def merge(rows, count, copies, chunks):
 
 
 @cache
-def kernel(model: str, chunks: int, negatives: int) -> Kernel:
+def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 - the kernel is inside
     """The compiled kernel of `model` for rows of `chunks` · 16 floats; compiled at its first call, then kept on disk.
 
     Its closure holds integers only: numba can then name the compiled code by them.
@@ -161,7 +161,7 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:
     skipgram = model == "skipgram"
 
     @njit(nogil=True, error_model="numpy")
-    def run(
+    def run(  # noqa: PLR0912, PLR0915 - one function, so that its closure holds integers only
         stream, start, stop, inputs, outputs_matrix, keep, thresholds, others,
         window, rate, floor, seen, pace, total, state,
     ):  # fmt: skip
@@ -260,4 +260,4 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:
                     tiles = 0
         return words_read, examples, position, loss + flush(products, exponents, sums)
 
-    return cached(run)  # type: ignore[no-any-return]
+    return cached(run)

@@ -21,7 +21,7 @@ from firth.word2vec.schedule import Schedule
 AfterStep = Callable[[int, Result], None]
 
 
-class Word2VecModule(LightningModule):  # type: ignore[misc]
+class Word2VecModule(LightningModule):
     """Both matrices as buffers that share the engine's memory; a batch is the number of a step of `schedule`.
 
     Optimisation is manual: the kernel applies each pair's gradient as it goes.

@@ -42,19 +42,22 @@ def keep_thresholds(counts: NDArray[np.int64], sample: float) -> NDArray[np.uint
     if sample == 0.0:
         return np.full(len(counts), FULL, dtype=np.uint32)
     ratio = sample * counts.sum() / np.maximum(counts, 1)
-    return (np.minimum(np.sqrt(ratio) + ratio, 1.0) * FULL).astype(np.uint32)
+    thresholds: NDArray[np.uint32] = (np.minimum(np.sqrt(ratio) + ratio, 1.0) * FULL).astype(np.uint32)
+    return thresholds
 
 
 def noise_distribution(counts: NDArray[np.int64], exponent: float) -> NDArray[np.float64]:
     """Probability of each word as noise: its count to the power `exponent`, normalised."""
-    weights = counts.astype(np.float64) ** exponent
-    return weights / weights.sum()
+    weights: NDArray[np.float64] = counts.astype(np.float64) ** exponent
+    weights /= weights.sum()
+    return weights
 
 
 @dataclass(frozen=True)
 class AliasTable:
-    """Walker's alias method: draw a slot uniformly; keep it if 32 random bits are at or below its threshold, else its
-    other word.
+    """Walker's alias method.
+
+    Draw a slot uniformly; keep it if 32 random bits are at or below its threshold, else take its other word.
     """
 
     thresholds: NDArray[np.uint32]

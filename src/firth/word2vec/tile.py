@@ -26,6 +26,9 @@ The arithmetic is in a fixed order, without fast-math, so that vectors of 16 lan
 the CPU has.
 """
 
+# llvmlite and numba have no types for what builds code.
+# mypy: disable-error-code="no-untyped-call, untyped-decorator"
+
 from __future__ import annotations
 
 from typing import Any
@@ -62,9 +65,9 @@ _LIMIT = 40.0
 """|log2 of the odds| is cut here: σ is then 1e-12 from 0 or 1, far below float32's resolution of a gradient."""
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@intrinsic(prefer_literal=True)
 def tile(
-    _context: Any, contexts: Any, outputs: Any, rate: Any, totals: Any, rows: Any, columns: Any, chunks: Any
+    _context: Any, _contexts: Any, _outputs: Any, _rate: Any, _totals: Any, rows: Any, columns: Any, chunks: Any
 ) -> Any:
     """One step on `rows` contexts by `columns` outputs (the first is the positive) of `chunks` · 16 floats.
 
@@ -97,7 +100,7 @@ def tile(
     return signature, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def mean_of_rows(_context: Any, _rows: Any, _count: Any, _target: Any, _chunks: Any) -> Any:
     """Write the mean of the `count` rows whose addresses lie at `rows` to the row at `target`."""
     signature = types.void(types.int64, types.int64, types.int64, types.int64)
@@ -117,7 +120,7 @@ def mean_of_rows(_context: Any, _rows: Any, _count: Any, _target: Any, _chunks: 
     return signature, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add_difference(_context: Any, _rows: Any, _count: Any, _after: Any, _before: Any, _chunks: Any) -> Any:
     """Add row `after` minus row `before` to each of `count` rows, one after the other: repeated rows get it twice."""
     signature = types.void(types.int64, types.int64, types.int64, types.int64, types.int64)
@@ -135,7 +138,7 @@ def add_difference(_context: Any, _rows: Any, _count: Any, _after: Any, _before:
     return signature, codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def prefetch_row(_context: Any, _row: Any, _chunks: Any) -> Any:
     """Ask for the row at address `row` ahead of its use; one cache line a chunk."""
     signature = types.void(types.int64, types.int64)
@@ -227,7 +230,7 @@ def _sum_lanes(builder: Any, vectors: list[Any]) -> Any:
     while width:
         low = [base + s + i for base in (0, LANES) for s in range(0, LANES, 2 * width) for i in range(width)]
         high = [lane + width for lane in low]
-        folded = []
+        folded: list[Any] = []
         for x, y in zip(current[::2], current[1::2], strict=True):
             if x is None:
                 folded.append(None)
