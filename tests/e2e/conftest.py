@@ -1,0 +1,31 @@
+"""`demo`: made once a session by the README's first command, word for word; shared, and left as it was found."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.stranger import Clone, Demo, clone_into
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    folder = tmp_path_factory.mktemp("stranger") / "firth"
+    clone = clone_into(folder)
+    started = time.monotonic()
+    output = clone.run("make", "demo", minutes=25)
+    yield Demo(clone, output, time.monotonic() - started)
+    for process in clone.processes():
+        process.kill()
+    shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+@pytest.fixture
+def second(demo: Demo, tmp_path: Path) -> Iterator[Clone]:
+    """Another fresh clone, with nothing but the environment's programs in common with the first."""
+    clone = clone_into(tmp_path / "second", demo.clone.programs)
+    yield clone
+    shutil.rmtree(clone.folder, ignore_errors=True)

@@ -1,0 +1,243 @@
+"""What a stranger sees on a fresh clone: the demo, the second time, another clone, one parameter changed, a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from tests.support.stranger import Clone, Demo
+
+pytestmark = pytest.mark.system
+
+TEXT_STAGES = ("ingest", "validate", "prepare", "words")
+ALL = {
+    *(f"{stage}@{corpus}" for stage in ("ingest", "validate") for corpus in ("wikipedia", "boolq", "news")),
+    *("prepare", "words", "word2vec@skipgram", "word2vec@cbow", "word-tasks", "report"),
+}
+
+
+def outputs(folder: Path) -> dict[str, dict[str, str]]:
+    """stage -> output path -> md5, out of dvc.lock."""
+    lock = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))
+    return {
+        stage: {out["path"]: out["md5"] for out in entry.get("outs", [])} for stage, entry in lock["stages"].items()
+    }
+
+
+def states(output: str) -> dict[str, str]:
+    """stage -> done | up to date | …, out of the table that a run ends with."""
+    rows = re.findall(
+        r"^((?:ingest|validate|word2vec)@\w+|prepare|words|word-tasks|report)  +(\S.*?)(?:  +.*)?$", output, re.M
+    )
+    return dict(rows)
+
+
+def test_the_demo_ends_with_champions_a_report_and_what_to_try_next(demo: Demo) -> None:
+    assert set(states(demo.output)) == ALL
+    assert set(states(demo.output).values()) == {"done"}
+    assert re.search(r"^gate +promoted .*promoted", demo.output, re.M)
+    page = Path(re.findall(r"^report: (.+)$", demo.output, re.M)[-1])
+    assert page.is_file()
+    text = page.read_text(encoding="utf-8")
+    assert "promoted" in text
+    assert "cricket" in text
+    assert len(re.findall(r"^  firth \S+", demo.output.split("next:")[1], re.M)) == 3
+    # live: the trainings said how far they were, how fast, and how long it would still take
+    assert re.search(r"word2vec@skipgram: .* words \(\d+%\), .* words/s, left \d+:\d\d, loss", demo.output)
+    listed = json.loads(demo.clone.run("firth", "models", "--json"))
+    champions = {row["name"] for row in listed if "champion" in row["aliases"]}
+    assert champions == {"word2vec-skipgram", "word2vec-cbow"}
+
+
+def test_the_demo_leaves_no_process_and_no_change_behind(demo: Demo) -> None:
+    assert [process.cmdline() for process in demo.clone.processes()] == []
+    assert demo.clone.git("status", "--porcelain") == ""
+
+
+def test_the_committed_lock_is_what_the_text_stages_wrote(demo: Demo) -> None:
+    """Stages on text match by hash on any machine; git finding nothing changed says the same of all on this one."""
+    committed = yaml.safe_load(demo.clone.git("show", "HEAD:dvc.lock"))["stages"]
+    made = outputs(demo.clone.folder)
+    for stage in sorted(ALL):
+        if stage.split("@")[0] in TEXT_STAGES:
+            assert {out["path"]: out["md5"] for out in committed[stage]["outs"]} == made[stage], stage
+
+
+def test_a_second_demo_says_that_everything_is_up_to_date(demo: Demo) -> None:
+    started = time.monotonic()
+    output = demo.clone.run("make", "demo", minutes=3)
+    took = time.monotonic() - started
+    assert set(states(output)) == ALL
+    assert set(states(output).values()) == {"up to date"}
+    assert "every stage is up to date" in output
+    assert took < 120, f"{took:.0f} s, where an idle machine takes under 40"
+
+
+def test_a_second_clone_reproduces_every_hash_with_dvc_alone(demo: Demo, second: Clone) -> None:
+    (second.folder / "dvc.lock").unlink()
+    second.run("dvc", "repro", minutes=15)
+    assert outputs(second.folder) == outputs(demo.clone.folder)
+    # a clone that only ever ran DVC can promote too: its runs come from the outputs
+    verdicts = json.loads(second.run("firth", "promote", "--json"))
+    assert {item["verdict"] for item in verdicts} == {"promoted"}
+
+
+def test_a_changed_window_reruns_word2vec_and_what_follows(demo: Demo) -> None:
+    clone = demo.clone
+    before = (clone.git("status", "--porcelain"), outputs(clone.folder), (clone.folder / "params.yaml").read_bytes())
+    output = clone.run("firth", "run", "--set", "word2vec.window=2", "--no-promote", minutes=10)
+    ran = {stage for stage, state in states(output).items() if state == "done"}
+    assert ran == {"word2vec@skipgram", "word2vec@cbow", "word-tasks", "report"}
+    assert {state for stage, state in states(output).items() if stage not in ran} == {"up to date"}
+    after = (clone.git("status", "--porcelain"), outputs(clone.folder), (clone.folder / "params.yaml").read_bytes())
+    assert before == after, "a run with --set must leave the clone untouched"
+
+    experiment = re.search(r"dvc exp apply (\S+)", output)
+    assert experiment, output
+    clone.run("dvc", "exp", "apply", experiment[1])
+    assert "window: 2" in (clone.folder / "params.yaml").read_text(encoding="utf-8")
+    assert "up to date" in clone.run("dvc", "status")
+    assert outputs(clone.folder)["word2vec@cbow"] != before[1]["word2vec@cbow"]
+    clone.git("checkout", "--quiet", ".")
+    clone.run("dvc", "checkout")
+    assert clone.git("status", "--porcelain") == ""
+
+
+def vectors(clone: Clone) -> bytes:
+    return (clone.folder / "data" / "vectors" / "skipgram" / "vectors.safetensors").read_bytes()
+
+
+def trainer(within: psutil.Process) -> psutil.Process | None:
+    for process in within.children(recursive=True):
+        try:
+            if process.cmdline()[1:3] == ["-m", "firth.stages.word2vec"]:
+                return process
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(demo: Demo, second: Clone) -> None:
+    clone = demo.clone
+    second.folder.joinpath(".dvc", "config.local").write_text(
+        f"['cache']\n    dir = {clone.folder / '.dvc' / 'cache'}\n"
+    )
+    for each in (second, clone):
+        params = each.folder / "params.yaml"
+        text = params.read_text(encoding="utf-8")
+        params.write_text(text.replace("word2vec:\n  dim: 100", "word2vec:\n  dim: 48"), encoding="utf-8")
+    second.run("dvc", "checkout", "--allow-missing", code=None)
+
+    process = second.start("dvc", "repro", "--single-item", "word2vec@skipgram")
+    runs = second.folder / ".firth" / "runs" / "word2vec-skipgram"
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and process.poll() is None:
+        if list(runs.glob("*/checkpoint*")) and trainer(psutil.Process(process.pid)):
+            break
+        time.sleep(0.2)
+    assert process.poll() is None, process.communicate()[0]
+    os.killpg(process.pid, signal.SIGKILL)
+    child = trainer(psutil.Process(process.pid)) if psutil.pid_exists(process.pid) else None
+    if child is not None:
+        child.kill()
+    process.communicate()
+    assert not (second.folder / "data" / "vectors" / "skipgram" / "vectors.safetensors").exists()
+
+    output = second.run("dvc", "repro", "--single-item", "word2vec@skipgram")
+    assert re.search(r"resum|goes on", output), output
+    clone.run("dvc", "repro", "--single-item", "--no-run-cache", "word2vec@skipgram")
+    assert vectors(second) == vectors(clone)
+    clone.git("checkout", "--quiet", ".")
+    clone.run("dvc", "checkout")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [("word2vec.window=-1", "word2vec.window = -1"), ("word2vec.windw=3", "did you mean 'window'")],
+)
+def test_a_wrong_parameter_is_refused_before_anything_starts(demo: Demo, override: str, said: str) -> None:
+    before = sorted(path.name for path in (demo.clone.folder / ".firth" / "worktrees").glob("*"))
+    started = time.monotonic()
+    output = demo.clone.run("firth", "run", "--set", override, code=1)
+    took = time.monotonic() - started
+    assert said in output
+    assert "Traceback" not in output
+    assert took < 15, f"{took:.1f} s, where an idle machine takes under 5"
+    assert sorted(path.name for path in (demo.clone.folder / ".firth" / "worktrees").glob("*")) == before
+
+
+def test_help_answers_at_once(demo: Demo) -> None:
+    times = []
+    for _ in range(3):
+        started = time.monotonic()
+        demo.clone.run("firth", "--help")
+        times.append(time.monotonic() - started)
+    assert min(times) < 1.0
+
+
+def test_a_worse_model_is_refused_and_a_rollback_restores(demo: Demo) -> None:
+    clone = demo.clone
+    worse = clone.run(
+        "firth",
+        "run",
+        "--set",
+        "word2vec.dim=4",
+        "--set",
+        "word2vec.skipgram.epochs=1",
+        "--set",
+        "word2vec.cbow.epochs=1",
+    )
+    assert re.search(r"^gate +refused .*refused", worse, re.M), worse
+    listed = json.loads(clone.run("firth", "models", "--json"))
+    refused = [row for row in listed if row["name"] == "word2vec-skipgram" and row["verdict"] == "refused"]
+    assert refused
+    champion = next(row for row in listed if row["name"] == "word2vec-skipgram" and "champion" in row["aliases"])
+    better = clone.run(
+        "firth", "run", "--set", "word2vec.skipgram.epochs=20", "--set", "gate.min_gain=-0.0", minutes=15
+    )
+    verdicts = re.search(r"^gate +(.*)$", better, re.M)
+    assert verdicts
+    listed = json.loads(clone.run("firth", "models", "--json"))
+    now = next(row for row in listed if row["name"] == "word2vec-skipgram" and "champion" in row["aliases"])
+    if "promoted" in verdicts[1]:
+        assert now["version"] != champion["version"]
+        clone.run("firth", "rollback", "word2vec-skipgram")
+        listed = json.loads(clone.run("firth", "models", "--json"))
+        now = next(row for row in listed if row["name"] == "word2vec-skipgram" and "champion" in row["aliases"])
+    assert now["version"] == champion["version"]
+
+
+def test_lineage_walks_back_to_the_bytes(demo: Demo) -> None:
+    found = json.loads(demo.clone.run("firth", "lineage", "word2vec-skipgram@champion", "--json"))
+    assert found["commit"] == demo.clone.git("rev-parse", "HEAD").strip()
+    made = outputs(demo.clone.folder)
+    for stage, paths in found["stages"].items():
+        assert paths == made[stage], stage
+    assert set(found["stages"]) >= {"ingest@wikipedia", "validate@news", "prepare", "words"}
+    assert all(result["success"] for result in found["validation"].values())
+
+
+def test_stopping_a_run_leaves_nothing_running(demo: Demo) -> None:
+    process = demo.clone.start("firth", "run", "--set", "word2vec.seed=99", "--no-promote", "word2vec@skipgram")
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and not trainer(psutil.Process(process.pid)):
+        time.sleep(0.3)
+    time.sleep(3)
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        output, _ = process.communicate(timeout=90)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    assert process.returncode != 0
+    assert "cancelled" in output
+    time.sleep(2)
+    assert [left.cmdline() for left in demo.clone.processes()] == []
