@@ -33,7 +33,7 @@ CODE = ["tokens", "training", "word2vec"]
 
 @dataclass(frozen=True)
 class TrainedVectors:
-    """What training gives: both matrices (vocabulary, dim), the curve, final scalars by metric name, words per epoch."""
+    """Both matrices (vocabulary, dim), the curve, the final scalars by metric name, words of an epoch, epochs."""
 
     input: Floats
     output: Floats
