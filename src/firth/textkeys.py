@@ -11,8 +11,9 @@ import unicodedata
 
 
 def normalised(text: str) -> str:
-    """`text` in NFC, case-folded, with each run of white space as one blank: what "the same text" means here."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    """`text` case-folded, in NFC, with each run of white space as one blank: what "the same text" means here."""
+    folded = unicodedata.normalize("NFD", text).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())
 
 
 def text_digest(text: str) -> bytes:

@@ -15,8 +15,6 @@ from firth.corpus.sources.documents import Document
 from firth.corpus.sources.files import pin_files
 from firth.corpus.sources.opening import Opened, open_source
 
-SENTENCE = "The quick brown fox of number {0} jumps over the lazy dog, and then it sleeps by the river."
-
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -34,15 +32,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def source_of(project: Path) -> Callable[..., FileSource]:
     """Builds the source of some files in the project, pinned as they are."""
 
-    def build(*paths: str, format: str = "text", **fields: Any) -> FileSource:
+    def build(*paths: str, **fields: Any) -> FileSource:
         return FileSource(
             kind="files",
             licence="CC0",
             attribution="tests",
             paths=list(paths),
             sha256=pin_files(paths, project),
-            format=format,  # type: ignore[arg-type]
-            **fields,
+            **({"format": "text"} | fields),
         )
 
     return build

@@ -63,13 +63,13 @@ def test_a_file_that_is_not_packed_as_it_says_is_an_error(project: Path, read, e
         read(f"a.jsonl.{ending}", format="jsonl")
 
 
-@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet", "mediawiki"])
-def test_an_empty_file_is_an_error(project: Path, read, format):
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "mediawiki"])
+def test_an_empty_file_is_an_error(project: Path, read, kind):
     (project / "a.gz").write_bytes(gzip.compress(b""))
     (project / "a").write_bytes(b"")
     for name in ("a", "a.gz"):
         with pytest.raises(DataError, match=f"{name}: empty file"):
-            read(name, format=format)
+            read(name, format=kind)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,10 @@ def read_hub(source: HubSource, drops: Drops) -> Iterator[Document]:
 def _rows(source: HubSource, label: str) -> Iterator[dict[str, Any]]:
     import datasets
     import httpx
+    import huggingface_hub
 
+    # One error at the end instead of a line for every attempt.
+    huggingface_hub.utils.logging.set_verbosity_error()
     try:
         yield from datasets.load_dataset(
             source.dataset, source.subset, split=source.split, revision=source.revision, streaming=True

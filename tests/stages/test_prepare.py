@@ -1,0 +1,171 @@
+"""`prepare` on whole projects: what is kept, what is dropped and counted, and that the bytes stay the same."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from tests.support.text_project import approve, contents, lines, make_text_project
+
+from firth.canonical import read_json
+from firth.config import load_preset
+from firth.errors import DataError
+from firth.shards import CORPUS_SCHEMA, read_shards
+from firth.stages import ingest
+from firth.stages.prepare import main
+
+WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in ["l", "m", "nd", "rt", "st"]]
+
+
+def story(seed: int, words: int = 60) -> str:
+    chosen = random.Random(seed).choices(WORDS, k=words)
+    return ". ".join(" ".join(chosen[at : at + 10]).capitalize() for at in range(0, words, 10)) + "."
+
+
+def ready(*corpora: str) -> None:
+    for corpus in corpora:
+        ingest.main([corpus])
+        approve(corpus)
+
+
+def prepared(side: str) -> list[dict]:
+    shards = read_json(Path("data/corpus/manifest.json"))["shards"]
+    return list(read_shards(Path("data/corpus"), [entry for entry in shards if entry["file"].startswith(f"{side}/")]))
+
+
+def test_every_document_is_kept_or_counted(tmp_path: Path, monkeypatch, capsys):
+    plain = [story(seed) for seed in range(200)]
+    odd = [
+        plain[3].upper(),  # the same text
+        plain[4] + " And more.",  # nearly the same
+        "Too short",
+        "x" * 10_000_000,
+        "— – — – — –",
+        "",
+        'Itâ€™s a <b>fine</b> day for the cafÃ©\x00 by the river. "Come in," she said.',
+    ]
+    make_text_project(tmp_path, monkeypatch, {"b": {"a.jsonl": lines(*odd)}, "a": {"a.jsonl": lines(*plain)}})
+    ready("a", "b")
+    main([])
+    drops = read_json(Path("data/corpus/drops.json"))
+    assert [(row["source"], row["reason"], row["documents"], row["words"]) for row in drops["table"]] == [
+        ("b", "a word of over 200 characters", 1, 1),
+        ("b", "duplicate", 1, 60),
+        ("b", "fewer than 5 words", 2, 2),
+        ("b", "near-duplicate", 1, 62),
+        ("b", "no letter or digit", 1, 6),
+    ]
+    examples = {row["reason"]: row["example"] for row in drops["table"]}
+    assert examples["duplicate"].startswith("b-0000001: equal to a-0000004: ")
+    assert examples["near-duplicate"].startswith("b-0000002: similar to a-0000005: ")
+    assert all(len(example) <= 120 for example in examples.values())
+    train, heldout = prepared("train"), prepared("heldout")
+    kept = drops["kept"]
+    assert kept["a"]["documents"] == 200 == kept["a"]["train"] + kept["a"]["heldout"]
+    assert kept["b"]["documents"] == 1
+    assert len(train) == kept["a"]["train"] + kept["b"]["train"]
+    assert len(heldout) == kept["a"]["heldout"] + kept["b"]["heldout"] > 0
+    manifest = read_json(Path("data/corpus/manifest.json"))
+    assert manifest["words"] == kept["a"]["words"] + kept["b"]["words"] == sum(s["words"] for s in manifest["shards"])
+    assert manifest["train"]["documents"] == len(train)
+    assert pq.read_schema("data/corpus/train/shard-00000.parquet").equals(CORPUS_SCHEMA)
+    (mended,) = [document for document in train + heldout if document["source"] == "b"]
+    assert mended["sentences"] == ["It's a fine day for the café by the river.", '"Come in," she said.']
+    assert "dropped 2 (2 words) — fewer than 5 words" in capsys.readouterr().out
+
+
+def test_the_bytes_depend_on_the_input_alone_and_a_side_on_its_text_alone(tmp_path: Path, monkeypatch):
+    texts = [story(seed) for seed in range(400)]
+    heldout = {}
+    for name, some in (("all", texts), ("half", texts[::2])):
+        for again in ("", "-again"):
+            make_text_project(tmp_path / f"{name}{again}", monkeypatch, {"notes": {"a.jsonl": lines(*some)}})
+            ready("notes")
+            main([])
+        assert contents(tmp_path / name / "data") == contents(tmp_path / f"{name}-again" / "data")
+        heldout[name] = {tuple(document["sentences"]) for document in prepared("heldout")}
+    sides = {tuple(document["sentences"]) for document in prepared("train")} | heldout["half"]
+    assert heldout["half"] == heldout["all"] & sides
+    assert len(heldout["half"]) >= 1
+
+
+def test_paragraphs_bound_sentences(tmp_path: Path, monkeypatch):
+    make_text_project(
+        tmp_path, monkeypatch, {"notes": {"a.jsonl": lines("A heading of five words\n\nthen the text begins here.")}}
+    )
+    ready("notes")
+    main([])
+    (document,) = prepared("train") + prepared("heldout")
+    assert document["sentences"] == ["A heading of five words", "then the text begins here."]
+
+
+def test_large_corpora_make_several_shards(tmp_path: Path, monkeypatch):
+    texts = [story(seed, 2000) for seed in range(150)]
+    make_text_project(tmp_path, monkeypatch, {"notes": {"a.jsonl": lines(*texts)}}, prepare={"shard_megabytes": 1})
+    ready("notes")
+    main([])
+    assert [path.name for path in sorted(Path("data/corpus/train").iterdir())] == [
+        "shard-00000.parquet",
+        "shard-00001.parquet",
+    ]
+
+
+def test_only_validated_corpora_are_prepared_and_a_failure_leaves_the_corpus(tmp_path: Path, monkeypatch):
+    make_text_project(tmp_path, monkeypatch, {"notes": {"a.jsonl": lines(*map(story, range(30)))}})
+    ingest.main(["notes"])
+    with pytest.raises(DataError, match=r"corpus notes was not validated; run the stage validate@notes"):
+        main([])
+    approve("notes")
+    main([])
+    before = contents(Path("data/corpus"))
+    approve("notes", success=False)
+    with pytest.raises(DataError, match=r"corpus notes did not pass validation \(enough words\)"):
+        main([])
+    assert contents(Path("data/corpus")) == before
+
+
+def test_nothing_left_to_train_on_is_an_error_with_the_reasons(tmp_path: Path, monkeypatch):
+    make_text_project(tmp_path, monkeypatch, {"notes": {"a.jsonl": lines("Too short", "x" * 300)}})
+    ready("notes")
+    with pytest.raises(
+        DataError, match=r"no document is left.*1 of notes: a word of over 200 characters, 1 of notes: few"
+    ):
+        main([])
+    assert sorted(path.name for path in Path("data").iterdir()) == ["raw", "validation"]
+
+
+DEMO = {
+    "wikipedia": (106, 439_800, {"redirect": 99, "not an article (other namespace)": 1}),
+    "boolq": (10_431, 1_016_300, {"repeated passage": 3678, "reserved for evaluation": 1833}),
+    "news": (3824, 2_035_300, {}),
+}
+"""Documents, words and drops of the demo's sources, as the README states them."""
+
+
+@pytest.mark.slow
+@pytest.mark.registry
+def test_the_demo_s_corpora(tmp_path: Path, monkeypatch):
+    make_text_project(tmp_path, monkeypatch, {})
+    params = load_preset("demo").model_dump(mode="json")
+    Path("params.yaml").write_text(json.dumps(params))
+    ready("wikipedia", "boolq", "news")
+    main([])
+    for corpus, (documents, words, drops) in DEMO.items():
+        manifest = read_json(Path(f"data/raw/{corpus}/manifest.json"))
+        assert (manifest["documents"], manifest["words"]) == (documents, pytest.approx(words, rel=0.002))
+        assert {drop["reason"]: drop["documents"] for drop in manifest["drops"]} == drops
+    kept = read_json(Path("data/corpus/drops.json"))["kept"]
+    assert {name: count["documents"] for name, count in kept.items()} == pytest.approx(
+        {"boolq": 10_250, "news": 3770, "wikipedia": 106}, rel=0.005
+    )
+    sentences = [sentence for document in prepared("train") for sentence in document["sentences"]]
+    assert 18 < sum(len(sentence.split()) for sentence in sentences) / len(sentences) < 26
+    assert all(sentence and sentence == " ".join(sentence.split()) for sentence in sentences)
+    assert not any(
+        mark in sentence
+        for sentence in sentences
+        for mark in ("``", "\u201c", "&amp;", "<br", "â€", "[[", "{{", "|thumb")
+    )
