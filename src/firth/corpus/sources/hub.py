@@ -6,6 +6,7 @@ that streams rows, and check the error that the real one gives without a network
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -45,7 +46,7 @@ def _rows(source: HubSource, label: str) -> Iterator[dict[str, Any]]:
     import huggingface_hub
 
     # One error at the end instead of a line for every attempt.
-    huggingface_hub.utils.logging.set_verbosity_error()
+    logging.getLogger(huggingface_hub.__name__).setLevel(logging.ERROR)
     try:
         yield from datasets.load_dataset(
             source.dataset, source.subset, split=source.split, revision=source.revision, streaming=True
