@@ -151,6 +151,7 @@ def test_a_project_without_deployments_is_refused(project: Path) -> None:
 @pytest.mark.system
 def test_up_answers_runs_flows_and_down_leaves_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as blocker:  # the usual port is somebody else's: another is chosen, and said
+        blocker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection just closed does not hold it
         if is_free(services.MLFLOW_PORT):
             blocker.bind((HOST, services.MLFLOW_PORT))
             blocker.listen()

@@ -25,6 +25,7 @@ from firth.pipeline.background import TOKEN, Recorded, start, stop
 from firth.pipeline.loopback import HOST, ask, choose_port
 from firth.pipeline.waiting import Waiting, say
 from firth.project import state_folder
+from firth.tracking.store import create_tables_once
 
 PREFECT, MLFLOW, WORKER = "Prefect server", "MLflow server", "worker"
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
@@ -155,10 +156,11 @@ def _start_all(root: Path, services: Services, timeout: float) -> Services:
         line.until(lambda: condition(services), name, services.processes)
         line.done(what)
 
-    # A stage that opens a store without tables waits for this lock, so that only the server creates them.
-    with line, FileLock(store / "mlflow.db.lock"):
-        server = ["-m", "prefect", "--no-prompt", "server", "start", "--host", HOST]
-        begin(PREFECT, [*server, "--port", str(services.prefect_port)], prefect)
+    server = ["-m", "prefect", "--no-prompt", "server", "start", "--host", HOST]
+    begin(PREFECT, [*server, "--port", str(services.prefect_port)], prefect)
+    # Not left to the server: one that is killed in its first migration leaves a store that nobody can use.
+    create_tables_once(store / "mlflow.db")
+    with line:
         server = ["-m", "mlflow", "server", "--host", HOST, "--port", str(services.mlflow_port), "--workers", "1"]
         begin(MLFLOW, [*server, *_store_options(store)], base | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
         until("Prefect server answers", PREFECT, _prefect_answers)
