@@ -29,6 +29,7 @@ LONG = "A line of far more than a hundred characters, so that this text is not t
             'They didn\'t say "yes," he said - at least DeVos" friends.',
         ),
         ('AREN"\ufffdT "\ufffdFinishing the Hat,"?', 'AREN\'T "Finishing the Hat,"?'),
+        ('I didn"t and you"ll see "the end", "so".', 'I didn\'t and you\'ll see "the end", "so".'),
         ('Did he say "no"? He did.', 'Did he say "no"? He did.'),
     ],
 )

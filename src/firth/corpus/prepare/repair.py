@@ -42,7 +42,7 @@ def repaired(text: str) -> list[str]:
         text = _SPAN_TAG.sub("", _BLOCK_TAG.sub("\n\n", text))
     if "``" in text:
         text = text.replace("``", '"').replace("''", '"')
-    if '"?' in text or '"\ufffd' in text:
+    if '"' in text:
         text = _with_lost_quotes(text)
     text = text.translate(_INVISIBLE)
     return [unicodedata.normalize("NFC", paragraph) for paragraph in _paragraphs(text)]
@@ -50,6 +50,8 @@ def repaired(text: str) -> list[str]:
 
 def _with_lost_quotes(text: str) -> str:
     text = _LOST_APOSTROPHE.sub("'", text)
+    if '"?' not in text and '"\ufffd' not in text:
+        return text
     text = _LOST_OPENING.sub('"', text)
     text = _LOST_DASH.sub("- ", text)
     return _LOST_CLOSING.sub('" ', text)
