@@ -31,7 +31,7 @@ def documents(count, seed):
 
 
 def write_project(root: Path) -> Path:
-    build_store(documents(300, 0), documents(20, 1), Words(min_count=1), root / "data/tokens/words")
+    build_store(documents(300, 0), documents(20, 1), Words(min_count=1, shuffle=False), root / "data/tokens/words")
     text, _ = with_overrides(preset_text("demo"), SMALL)
     (root / "params.yaml").write_text(text)
     (root / "dvc.yaml").write_text("stages: {}\n")

@@ -18,7 +18,7 @@ HELDOUT = [["The cat and the fish."]]
 
 
 def store_of(folder, train=TRAIN, heldout=HELDOUT, **settings):
-    build_store(train, heldout, Words(**{"min_count": 2, **settings}), folder)
+    build_store(train, heldout, Words(**{"min_count": 2, "shuffle": False, **settings}), folder)
     return WordStore.open(folder)
 
 
@@ -44,6 +44,27 @@ def test_same_text_gives_the_same_bytes(tmp_path):
     assert sorted(path.name for path in first.folder.iterdir()) == [
         "heldout.i32", "manifest.json", "train.i32", "vocabulary.tsv",
     ]  # fmt: skip
+
+
+def documents_of(ids):
+    """Sentences of the stream, as a multiset; each document here is one sentence."""
+    return Counter(" ".join(map(str, part)) for part in np.split(ids, np.flatnonzero(ids == -1) + 1))
+
+
+def test_shuffling_moves_whole_documents_and_keeps_all_of_them(tmp_path, monkeypatch):
+    train = [[f"word{n} word{n} and word{n + 1}"] for n in range(200)]
+    plain = store_of(tmp_path / "plain", train, [], min_count=1)
+    for name, piece in (("shuffled", encode.PIECE), ("in small pieces", 7)):
+        monkeypatch.setattr(encode, "PIECE", piece)
+        monkeypatch.setattr(encode, "BATCH_CHARACTERS", 300)
+        shuffled = store_of(tmp_path / name, train, [], min_count=1, shuffle=True)
+        assert not np.array_equal(shuffled.train, plain.train)
+        assert documents_of(shuffled.train) == documents_of(plain.train)
+        assert shuffled.vocabulary.words == plain.vocabulary.words
+    again = store_of(tmp_path / "again", train, [], min_count=1, shuffle=True)
+    other = store_of(tmp_path / "other", train, [], min_count=1, shuffle=True, seed=2)
+    assert np.array_equal(again.train, shuffled.train)
+    assert not np.array_equal(other.train, shuffled.train)
 
 
 def test_largest_vocabulary_keeps_the_most_frequent(tmp_path):

@@ -18,7 +18,7 @@ def topical_documents(count, seed):
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("words")
-    build_store(topical_documents(500, 0), topical_documents(50, 1), Words(min_count=1), folder)
+    build_store(topical_documents(500, 0), topical_documents(50, 1), Words(min_count=1, shuffle=False), folder)
     return WordStore.open(folder)
 
 

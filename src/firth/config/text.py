@@ -79,6 +79,10 @@ class Words(Section):
     min_count: int = Field(default=5, ge=1, description="Rarer words are left out.")
     max_vocabulary: int = Field(default=1_000_000, ge=2, description="Most words kept, most frequent first.")
     numbers: Literal["keep", "digit"] = Field(default="keep", description="`digit` writes every digit as 0.")
+    shuffle: bool = Field(
+        default=True, description="Put the training documents in a random order, so that no source is read last."
+    )
+    seed: Seed = 1
 
     @model_validator(mode="after")
     def _ids_fit(self) -> Self:

@@ -43,7 +43,7 @@ def build_store(train: Sentences, heldout: Sentences, settings: Words, folder: P
     provisional[SENTENCE_END]  # id 0
     first_pass = folder / ".train.provisional"
     try:
-        counts = _first_pass(train, settings, provisional, first_pass)
+        counts, bounds = _first_pass(train, settings, provisional, first_pass)
         read = int(counts[1:].sum())
         if read == 0:
             raise DataError("the training corpus holds no words")
@@ -57,14 +57,20 @@ def build_store(train: Sentences, heldout: Sentences, settings: Words, folder: P
             )
         final = np.array([END, *(vocabulary.ids.get(name, OUTSIDE) for name in names[1:])], dtype=np.int32)
         raw = np.memmap(first_pass, dtype=np.int32, mode="r")
-        pieces = (final[raw[i : i + PIECE]] for i in range(0, len(raw), PIECE))
+        order = np.arange(len(bounds) - 1)
+        if settings.shuffle:
+            # the learning rate falls as the stream is read: the source that happens to come last would be learnt least
+            np.random.default_rng(settings.seed).shuffle(order)
+        pieces = (final[ids] for ids in _documents(raw, bounds, order))
         splits = {"train": _write_stream(pieces, folder / stream_file("train"))}
         del raw
     finally:
         first_pass.unlink(missing_ok=True)
     known = defaultdict(lambda: OUTSIDE, vocabulary.ids)
     known[SENTENCE_END] = END
-    splits["heldout"] = _write_stream(_encode(heldout, settings, _lookup(known)), folder / stream_file("heldout"))
+    splits["heldout"] = _write_stream(
+        (ids for ids, _ in _encode(heldout, settings, _lookup(known))), folder / stream_file("heldout")
+    )
     vocabulary.save(folder / vocabularies.FILE)
     manifest = {
         "settings": settings.model_dump(),
@@ -85,40 +91,60 @@ OUTSIDE = -2
 
 def _first_pass(
     documents: Sentences, settings: Words, provisional: defaultdict[str, int], path: Path
-) -> NDArray[np.int64]:
-    """Write provisional ids to `path`; occurrences of each."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Write provisional ids to `path`; occurrences of each, and where documents begin and end (documents + 1)."""
     totals = np.zeros(1, dtype=np.int64)
+    bounds = [np.zeros(1, dtype=np.int64)]
     with path.open("wb") as stream:
-        for ids in _encode(documents, settings, _lookup(provisional)):
+        for ids, sentences in _encode(documents, settings, _lookup(provisional)):
             stream.write(ids.tobytes())
             counts = np.bincount(ids, minlength=len(totals))
             counts[: len(totals)] += totals
             totals = counts
-    return totals
+            ends = np.concatenate(([0], np.flatnonzero(ids == 0) + 1))  # each sentence has one end, id 0
+            bounds.append(bounds[-1][-1] + ends[np.cumsum(sentences)])
+    return totals, np.concatenate(bounds)
+
+
+def _documents(raw: Ids, bounds: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[Ids]:
+    """The documents of `raw` in `order`, about `PIECE` ids at a time."""
+    chunk: list[Ids] = []
+    size = 0
+    for document in order:
+        ids = raw[bounds[document] : bounds[document + 1]]
+        chunk.append(ids)
+        size += len(ids)
+        if size >= PIECE:
+            yield np.concatenate(chunk)
+            chunk, size = [], 0
+    if chunk:
+        yield np.concatenate(chunk)
 
 
 def _lookup(ids: dict[str, int]) -> Callable[[str], int]:
     return ids.__getitem__
 
 
-def _encode(documents: Sentences, settings: Words, lookup: Callable[[str], int]) -> Iterator[Ids]:
-    """Ids of the documents' words, a batch of text at a time."""
-    for batch in _batches(documents):
+def _encode(documents: Sentences, settings: Words, lookup: Callable[[str], int]) -> Iterator[tuple[Ids, list[int]]]:
+    """Ids of the documents' words, a batch of text at a time, and how many sentences each of its documents has."""
+    for batch, sentences in _batches(documents):
         words = split(batch, settings.lowercase, settings.numbers)
-        yield np.fromiter(map(lookup, words), dtype=np.int32, count=len(words))
+        yield np.fromiter(map(lookup, words), dtype=np.int32, count=len(words)), sentences
 
 
-def _batches(documents: Sentences) -> Iterator[list[str]]:
+def _batches(documents: Sentences) -> Iterator[tuple[list[str], list[int]]]:
     batch: list[str] = []
+    counts: list[int] = []
     size = 0
     for sentences in documents:
         batch.extend(sentences)
+        counts.append(len(sentences))
         size += sum(map(len, sentences))
         if size >= BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
+            yield batch, counts
+            batch, counts, size = [], [], 0
     if batch:
-        yield batch
+        yield batch, counts
 
 
 def _write_stream(pieces: Iterable[Ids], path: Path) -> dict[str, Any]:
