@@ -64,7 +64,7 @@ def pipeline(
         runs = finish.track(place)
         models = finish.scored_models(place)
         decisions = gate(models, str(place.folder)) if promote and models else []
-        page = finish.render_report(place.folder, runs, decisions, clock.seconds, name)
+        page = finish.render_run(place, summary, runs, decisions, clock.seconds)
         summary = replace(summary, decisions=decisions, report=str(page) if page else None)
         finish.publish(summary)
     return asdict(summary)

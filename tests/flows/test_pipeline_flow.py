@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from flows.pipeline import pipeline
+from tests.support import toy_project
+from tests.support.toy_project import dvc, replace, status
 
 from firth.errors import ConfigError
 from firth.pipeline.finish import RunFailedError
 from firth.pipeline.git import git
 from firth.pipeline.plan import Plan, make
-from tests.support import toy_project
-from tests.support.toy_project import dvc, replace, status
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning"),
@@ -38,9 +38,7 @@ def _api() -> Iterator[None]:
 
 
 @pytest.fixture
-def clone(
-    _toys: tuple[Path, Path], _api: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def clone(_toys: tuple[Path, Path], _api: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone with dvc.lock and all outputs, in which the flow finds itself."""
     root = Path(shutil.copytree(_toys[1], tmp_path / "clone", symlinks=True))
     monkeypatch.chdir(root)
@@ -90,7 +88,7 @@ def test_every_field_is_a_parameter(clone: Path, monkeypatch: pytest.MonkeyPatch
     """Each field changes exactly the parameter that it names."""
     asked: list[Plan] = []
 
-    class Stop(Exception):  # noqa: N818
+    class Stop(Exception):
         pass
 
     def stop(*arguments: Any) -> Plan:

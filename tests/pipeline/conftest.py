@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.support import toy_project
 
 HERE = Path(__file__).parent

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.toy_project import replace
 
 from firth.pipeline.execute import Processes, StageError, StageStoppedError, run_stage
 from firth.pipeline.worktree import environment
-from tests.support.toy_project import replace
 
 SECONDS = 30.0
 
@@ -152,7 +152,7 @@ def test_a_failure_has_the_stages_message(built: Path) -> None:
 @pytest.mark.slow
 def test_a_fault_of_a_stage_ends_with_its_exception_and_one_of_dvc_with_dvcs_words(toy: Path) -> None:
     replace(toy / "src/raw.py", "import pathlib, sys", "raise ValueError('out of text')")
-    with pytest.raises(StageError, match="^ValueError: out of text$"):
+    with pytest.raises(StageError, match=r"^ValueError: out of text$"):
         run_stage("raw@x", toy, environment(toy), print, Processes())
     with pytest.raises(StageError, match="data/raw"):
         run_stage("train", toy, environment(toy), print, Processes())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.toy_project import dvc, replace, run, status
 
 from firth.config import with_overrides
 from firth.pipeline import experiment, snapshot, worktree
 from firth.pipeline.execute import Processes, run_stage
 from firth.pipeline.git import git
 from firth.pipeline.graph import Project
-from tests.support.toy_project import dvc, replace, run, status
 
 
 def work(root: Path, name: str, *overrides: str) -> tuple[Path, snapshot.Snapshot, list[str]]:

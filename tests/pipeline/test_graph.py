@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.toy_project import replace
 
 from firth.errors import ConfigError, FirthError
 from firth.pipeline.graph import Graph, Hints, Project, Stage
-from tests.support.toy_project import replace
 
 
 def look(root: Path) -> tuple[Graph, set[str]]:

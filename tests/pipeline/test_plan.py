@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.toy_project import replace
 
 from firth.config import preset_names
 from firth.errors import ConfigError, FirthError
 from firth.pipeline import form, plan
-from tests.support.toy_project import replace
 
 
 def test_wrong_parameters_are_refused_by_name_and_nothing_is_written(toy: Path) -> None:

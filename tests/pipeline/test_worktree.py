@@ -7,13 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.toy_project import dvc, replace, run, status
 
 from firth.config import load_params, with_overrides
 from firth.errors import FirthError
 from firth.pipeline import snapshot, worktree
 from firth.pipeline.git import GitError, git, identity
 from firth.pipeline.graph import Project
-from tests.support.toy_project import dvc, replace, run, status
 
 
 def make(root: Path, name: str = "run-1", *overrides: str) -> Path:
@@ -137,7 +137,9 @@ def test_large_untracked_files_and_ignored_corpora_are_linked_not_copied(
     (toy / ".gitignore").write_text("/.firth/\n/texts/\n")
     (toy / "texts").mkdir()
     (toy / "texts" / "a.txt").write_text("ignored by Git, named by params.yaml")
-    corpus = "{kind: files, licence: own, attribution: me, format: text, paths: [texts/*.txt], sha256: " + "ab" * 32 + "}"
+    corpus = (
+        "{kind: files, licence: own, attribution: me, format: text, paths: [texts/*.txt], sha256: " + "ab" * 32 + "}"
+    )
     first = snapshot.take(toy)
 
     place = make(toy, "run-3", f"corpora.boolq={corpus}")
@@ -167,7 +169,7 @@ def test_a_machine_without_a_git_identity_gets_one(toy: Path, monkeypatch: pytes
 
 
 def test_gits_own_words_are_kept(toy: Path) -> None:
-    with pytest.raises(GitError, match="git rev-parse in .*: fatal"):
+    with pytest.raises(GitError, match=r"git rev-parse in .*: fatal"):
         git(toy, "rev-parse", "no-such-branch")
 
 

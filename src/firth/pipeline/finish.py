@@ -83,28 +83,39 @@ def scored_models(place: Place) -> list[Literal["skipgram", "cbow"]]:
     return [model for model in place.plan.params.gate.models if (vectors / model / "training.json").is_file()]
 
 
-def render_report(
-    folder: Path,
-    runs: Sequence[Mapping[str, Any]] | None = None,
-    decisions: Sequence[Mapping[str, Any]] | None = None,
-    seconds: float | None = None,
-    flow_run: str | None = None,
+def render_run(
+    place: Place,
+    summary: Summary,
+    runs: Sequence[Mapping[str, Any]],
+    decisions: Sequence[Mapping[str, Any]],
+    took: float,
 ) -> Path | None:
-    """The final page of the project at `folder`, with MLflow runs and the gate's decisions; None before a first report.
+    """The page of a run that took `took` seconds; None where there is no report yet.
 
-    Given none, what the last run noted about the same outputs is shown again.
+    A run whose results are in the clone writes the page of the clone, `.firth/report/index.html`, and notes for
+    `render_report` what it knows; another writes `.firth/report/<run>.html` and leaves the clone's alone.
     """
+    if not (place.folder / "data" / "report" / "report.json").is_file():
+        return None
+    known = {"runs": list(runs), "decisions": list(decisions), "seconds": took, "flow_run": summary.run}
+    folder = state_folder(place.plan.root) / "report"
+    if summary.applied:
+        write_json(folder / "run.json", known | {"lock": _lock_digest(place.plan.root)})
+        return _render(place.folder, known, folder / "index.html", place.plan.root / "data")
+    return _render(place.folder, known, folder / f"{summary.run}.html", place.plan.root / "data")
+
+
+def render_report(root: Path) -> Path:
+    """The clone's page once more, from its outputs and from what the run that made them noted."""
+    note = state_folder(root) / "report" / "run.json"
+    held = read_json(note) if note.is_file() else {}
+    known = held if held.get("lock") == _lock_digest(root) else {}
+    return _render(root, known, state_folder(root) / "report" / "index.html", root / "data")
+
+
+def _render(folder: Path, known: Mapping[str, Any], page: Path, data: Path) -> Path:
     from firth.report import final
 
-    if not (folder / "data" / "report" / "report.json").is_file():
-        return None
-    note = state_folder(folder) / "report" / "run.json"
-    if runs is None or decisions is None:
-        held = read_json(note) if note.is_file() else {}
-        known = held if held.get("lock") == _lock_digest(folder) else {}
-    else:
-        known = {"runs": list(runs), "decisions": list(decisions), "seconds": seconds, "flow_run": flow_run}
-        write_json(note, known | {"lock": _lock_digest(folder)})
     git = git_state(folder)
     return final.render(
         folder,
@@ -114,6 +125,8 @@ def render_report(
         dirty=git["dirty"],
         seconds=known.get("seconds"),
         flow_run=known.get("flow_run"),
+        page=page,
+        data=data,
     )
 
 

@@ -54,7 +54,7 @@ def run(
                 promote=promote,
             )
     except KeyboardInterrupt:
-        console.print("cancelled; finished stages are kept, a started training goes on from its checkpoint")
+        print("cancelled; finished stages are kept, a started training goes on from its checkpoint", file=sys.stderr)
         return INTERRUPTED
     except FirthError as error:
         _show_failure(console, error)

@@ -32,8 +32,10 @@ def render(
     dirty: bool = False,
     seconds: float | None = None,
     flow_run: str | None = None,
+    page: Path | None = None,
+    data: Path | None = None,
 ) -> Path:
-    """Write `.firth/report/index.html` and return its path.
+    """Write `page` (default: `.firth/report/index.html`) and return its path.
 
     Args:
         root: The project folder; its `data/report/report.json` must exist, its `dvc.lock` is listed if it does.
@@ -48,13 +50,15 @@ def render(
         dirty: Whether uncommitted changes were part of the run.
         seconds: How long the pipeline took.
         flow_run: Name or id of the orchestrator's run.
+        page: Where to write; a run that is not brought to the clone has a page of its own.
+        data: The folder that the page's links point into, default `data` of `root`; `root` may be gone tomorrow.
 
     Raises:
         IntegrityError: `report.json` is missing or torn.
         DataError: A run's address is neither http nor https, or a verdict is unknown.
     """
     report = read_json(root / "data" / "report" / "report.json")
-    page = state_folder(root) / "report" / "index.html"
+    page = page or state_folder(root) / "report" / "index.html"
     run = {
         "runs": [_run(one) for one in runs],
         "decisions": [_decision(one) for one in decisions],
@@ -66,8 +70,8 @@ def render(
         "outputs": locked_outputs(root / "dvc.lock"),
         "packages": _packages(),
     }
-    data = Path(os.path.relpath(root.resolve() / "data", page.parent)).as_posix()
-    write_atomic(page, render_page(report, data=data, run=run).encode())
+    links = Path(os.path.relpath((data or root / "data").resolve(), page.parent)).as_posix()
+    write_atomic(page, render_page(report, data=links, run=run).encode())
     return page
 
 
