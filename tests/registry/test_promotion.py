@@ -17,6 +17,7 @@ from firth.registry.show import decisions_markdown, decisions_table, models_tabl
 from firth.registry.versions import all_versions, by_alias, fetch_vectors, load_checked, scores_of
 from firth.tasks.suites import SUITES, TaskSet, conditions
 from firth.tracking.lineage import lineage
+from firth.tracking.reconcile import reconcile
 from firth.tracking.store import Store, open_store
 from firth.word2vec.vectors import Vectors
 
@@ -69,6 +70,17 @@ def test_the_first_good_model_becomes_champion_and_answers(project: ScoredProjec
     assert len(code["vector"][0]) == 4
     files = [path for path in (project.root / ".firth" / "mlflow" / "artifacts").rglob("*") if path.is_file()]
     assert not [path for path in files if path.suffix in (".pkl", ".pickle")]
+
+
+def test_the_training_run_keeps_its_end_and_the_model_says_what_its_aliases_mean(project: ScoredProject) -> None:
+    project.train("skipgram", 1)
+    store = open_store(project.root)
+    run_id = reconcile(project.root, store)[0].run_id
+    store.client.set_terminated(run_id, "FINISHED", end_time=1_700_000_000_000)
+    promote(project)
+    run = store.client.get_run(run_id)
+    assert (run.info.status, run.info.end_time) == ("FINISHED", 1_700_000_000_000)
+    assert "`@previous`" in store.client.get_registered_model(NAME).description
 
 
 def test_identical_vectors_change_nothing(project: ScoredProject) -> None:

@@ -17,7 +17,7 @@ from firth.tracking.lineage import read_provenance
 from firth.tracking.reconcile import reconcile
 from firth.tracking.runs import RUN_FILE, find_run, training_run
 from firth.tracking.sender import steps_held
-from firth.tracking.store import Store, open_store, tracking_uri
+from firth.tracking.store import Store, create_tables_once, open_store, tracking_uri
 
 PARAMS = {"dim": 4, "skipgram": {"epochs": 2}}
 INPUTS = {"data/tokens/words": "a" * 64}
@@ -52,7 +52,23 @@ def test_a_run_says_what_it_is(project: ScoredProject, monkeypatch: pytest.Monke
     (dataset,) = [item.dataset for item in run.inputs.dataset_inputs]
     assert (dataset.name, dataset.digest) == ("data/tokens/words", DVC["data/tokens/words"])
     assert set(run.data.metrics) == {"train/loss", "train/words_per_second"}
+    assert run.data.tags["mlflow.source.name"] == "dvc.yaml:word2vec@skipgram"
     assert run.info.artifact_uri.startswith((project.root / ".firth" / "mlflow" / "artifacts").as_uri())
+    experiment = store.client.get_experiment(store.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_a_new_store_keeps_all_its_artifacts_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    elsewhere = tmp_path / "a-folder-that-goes"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    database = tmp_path / "mlflow" / "mlflow.db"
+    create_tables_once(database)
+    (default,) = MlflowClient(f"sqlite:///{database}").search_experiments()
+    assert default.artifact_location == (tmp_path / "mlflow" / "artifacts" / "0").as_uri()
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_a_resumed_run_goes_on_without_repeating_steps(project: ScoredProject) -> None:

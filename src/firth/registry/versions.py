@@ -31,6 +31,11 @@ VERDICT_TAG = "firth.verdict"
 REASONS_TAG = "firth.reasons"
 ROLLED_BACK_TAG = "firth.rolled_back"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+ALIASES = (
+    "Word vectors. `@champion`: promoted by the gate, to be used. `@previous`: the champion before, for a rollback. "
+    "`@challenger`: the version that the gate decided about last. Why is on each version's page."
+)
+"""What MLflow's page of a model says."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
                 store.client.set_model_version_tag(candidate.name, version.version, SCORES_TAG, scores)
             return version
     try:
-        store.client.create_registered_model(candidate.name)
+        store.client.create_registered_model(candidate.name, description=ALIASES)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -131,6 +136,7 @@ def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
         "firth.fingerprint": candidate.fingerprint,
         "firth.dvc.vectors": candidate.dvc_hash or "unknown",
     }
+    training = store.client.get_run(candidate.run_id).info
     with mlflow.start_run(run_id=candidate.run_id, log_system_metrics=False), warnings.catch_warnings():
         # The signature is explicit; with pandas 3, reading an example back warns inside MLflow.
         warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
@@ -143,6 +149,8 @@ def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
                 f"{package}=={package_version(package)}" for package in ("mlflow", "numpy", "pandas", "safetensors")
             ],
         )
+    # MLflow has ended the run a second time: its duration is to be the training's.
+    store.client.set_terminated(candidate.run_id, training.status, training.end_time)
     return store.client.create_model_version(
         candidate.name, info.model_uri, run_id=candidate.run_id, tags=tags, model_id=info.model_id
     )

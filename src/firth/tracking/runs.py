@@ -103,6 +103,7 @@ def find_run(store: Store, fingerprint: str) -> Run | None:
 def create_run(store: Store, training: Training, extra_tags: Mapping[str, str] | None = None) -> Run:
     """A described run of `training`; where another process was first, that one's run and none of ours."""
     tags = {FINGERPRINT_TAG: training.fingerprint, "firth.stage": training.stage, **(extra_tags or {})}
+    tags |= {"mlflow.source.type": "LOCAL", "mlflow.source.name": f"dvc.yaml:{training.stage}"}
     own = store.client.create_run(store.experiment_id, tags=tags, run_name=training.name)
     first = find_run(store, training.fingerprint) or own
     if first.info.run_id != own.info.run_id:

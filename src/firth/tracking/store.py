@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "firth"
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",  # the pages for trainings, not those for language-model traces
+    "mlflow.note.content": "One run a training. The step of every metric is the number of corpus words seen.",
+}
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 ENVIRONMENT = {
@@ -107,9 +111,9 @@ def create_tables_once(database: Path) -> None:
     leaves a file that no later start can use.
     """
     import_mlflow()
-    from mlflow import MlflowClient
     from mlflow import __version__ as version
     from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     ready = database.with_name(f"{database.name}.ready")
     if database.is_file() and ready.is_file() and ready.read_text(encoding="utf-8").strip() == version:
@@ -125,7 +129,9 @@ def create_tables_once(database: Path) -> None:
                 _initialize_tables(engine)  # type: ignore[no-untyped-call]
                 engine.dispose()
             part.replace(database)
-        MlflowClient(tracking_uri=f"sqlite:///{database}").search_experiments(max_results=1)
+        # This makes MLflow's own experiment, whose artifacts would else go to a folder below the current one.
+        uri = f"sqlite:///{database}"
+        SqlAlchemyStore(uri, artifacts_uri(uri))  # type: ignore[no-untyped-call]
         ready.write_text(f"{version}\n", encoding="utf-8")
 
 
@@ -141,7 +147,7 @@ def _experiment_id(client: MlflowClient, uri: str) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
         try:
-            return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts_uri(uri)))
+            return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts_uri(uri), tags=EXPERIMENT_TAGS))
         except MlflowException:  # another process created it meanwhile
             found = client.get_experiment_by_name(EXPERIMENT)
             if found is None:
