@@ -23,5 +23,9 @@ class DataError(FirthError):
         super().__init__(where + message)
 
 
+class PassingError(FirthError):
+    """What may succeed when it is tried again, such as a registry that did not answer: a flow tries it again."""
+
+
 class IntegrityError(FirthError):
     """Bytes that are not the bytes that were written: a checksum, a size or a digest differs."""

@@ -20,7 +20,7 @@ from typing import IO
 from filelock import FileLock
 
 from firth.canonical import file_sha256
-from firth.errors import DataError, FirthError, IntegrityError
+from firth.errors import DataError, FirthError, IntegrityError, PassingError
 from firth.project import state_folder
 
 IN_MEMORY = 16 * 2**20
@@ -134,7 +134,7 @@ def _download(requirement: str, platforms: Sequence[str], python_version: str | 
     print(f"fetching {requirement} …", file=sys.stderr, flush=True)
     ended = subprocess.run([*command, requirement], capture_output=True, text=True, errors="replace", check=False)
     if ended.returncode != 0:
-        raise FirthError(f"cannot fetch {requirement}: {_reason(ended.stdout + ended.stderr)}")
+        raise PassingError(f"cannot fetch {requirement}: {_reason(ended.stdout + ended.stderr)}")
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise FirthError(f"cannot fetch {requirement}: pip reported success but delivered {len(wheels)} wheels")

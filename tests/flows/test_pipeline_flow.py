@@ -159,6 +159,17 @@ def test_a_failed_stage_has_its_message_and_stops_what_needs_it(clone: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "attempts"), [("error", 1), ("error (may pass)", 2), ("Traceback", 2)])
+def test_only_what_may_pass_is_tried_again(clone: Path, tmp_path: Path, words: str, attempts: int) -> None:
+    tried = tmp_path / "tried"
+    note = f"import sys; open({str(tried)!r}, 'a').write(sys.argv[1]); print({words!r} + ': no', file=sys.stderr); "
+    replace(clone / "src/raw.py", "import pathlib, sys", f"{note}sys.exit(1)")
+    with pytest.raises(RunFailedError, match=r"raw@x: .*no"):
+        pipeline(stages=["raw@x"], promote=False)
+    assert tried.read_text() == "x" * attempts
+
+
 def test_what_ended_well_before_a_failure_is_kept(clone: Path) -> None:
     replace(clone / "params.yaml", "  min_count: 5", "  min_count: 6")
     replace(clone / "params.yaml", "  window: 5", "  window: 13")

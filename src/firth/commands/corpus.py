@@ -58,10 +58,7 @@ def add(
     )
     path = root / "params.yaml"
     text = path.read_text(encoding="utf-8")
-    corpora = {} if only else None
-    overrides = (
-        [f"corpora={json.dumps({name: entry})}"] if corpora is not None else [f"corpora.{name}={json.dumps(entry)}"]
-    )
+    overrides = [f"corpora={json.dumps({name: entry})}" if only else f"corpora.{name}={json.dumps(entry)}"]
     written, _ = with_overrides(text, overrides)
     path.write_text(written, encoding="utf-8")
     print(f"params.yaml: corpus {name} ({entry['format']}, {len(paths)} path(s), pinned as {entry['sha256'][:12]}…)")

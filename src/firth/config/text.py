@@ -34,8 +34,8 @@ class Validation(Section):
     )
     min_sample_share: Share = Field(
         default=0.9,
-        description="Smallest share of sampled documents that must each be mostly letters, with usual words, readable, free "
-        "of markup and not misread as Latin-1.",
+        description="Smallest share of sampled documents that must each be mostly letters, with usual words, readable, "
+        "free of markup and not misread as Latin-1.",
     )
 
     @model_validator(mode="after")

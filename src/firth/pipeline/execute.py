@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from firth.errors import FirthError
+from firth.stages.run import LASTING, PASSING
 
 GRACE_SECONDS = 20.0
 """From TERM to KILL: long enough for a checkpoint, shorter than the 30 s after which Prefect kills a flow run."""
@@ -37,11 +38,15 @@ CHATTER = re.compile(
 
 CACHED = re.compile(r"^Stage '.*' (didn't change, skipping|is cached - skipping run, checking out outputs)$")
 DVC_ERROR = re.compile(r"^ERROR: ")
-STAGE_ERROR = re.compile(r"^error: ")
+STAGE_ERROR = re.compile(rf"^({re.escape(LASTING)}|{re.escape(PASSING)}): ")
 
 
 class StageError(FirthError):
-    """A stage failed; the message is the stage's own."""
+    """A stage failed; the message is the stage's own. `lasting`: it would fail again in the same way."""
+
+    def __init__(self, message: str, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class StageStoppedError(FirthError):
@@ -154,13 +159,13 @@ def run_stage(
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
     status = processes.run(command, folder, environment, hear, timeout)
     if status:
-        raise StageError(_explain(status, found, tail))
+        raise StageError(_explain(status, found, tail), lasting=found.get("stage", "").startswith(f"{LASTING}: "))
     return not cached
 
 
 def _explain(status: int, found: Mapping[str, str], tail: deque[str]) -> str:
     if "stage" in found:
-        return "\n".join(tail).removeprefix("error: ")
+        return STAGE_ERROR.sub("", "\n".join(tail))
     spoken = [said for said in tail if said.strip()]
     if spoken:
         return spoken[-1]

@@ -130,20 +130,43 @@ def _render(folder: Path, known: Mapping[str, Any], page: Path, data: Path) -> P
     )
 
 
-def publish(summary: Summary) -> None:
-    """The flow run's artifacts: a table of stages, a table of scores, the page's address."""
+def publish(place: Place, summary: Summary) -> None:
+    """The flow run's artifacts: the scores with what explains them, and the page's address."""
     from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-    rows = [f"| {each['stage']} | {each['state']} | {each['seconds']:.1f} |" for each in summary.outcomes]
-    stages = "\n".join(["| stage | state | seconds |", "|---|---|---:|", *rows])
-    found = markdown(summary.scores) if summary.scores else "No scores yet."
-    kept = f"\n\nExperiment `{summary.run}`: `dvc exp apply {summary.run}`." if summary.experiment else ""
     create_markdown_artifact(
-        f"# Scores\n\n{found}\n\n# Stages\n\n{stages}{kept}", key="scores", description="Scores with 95% intervals"
+        overview(place.plan.changes, summary), key="scores", description="Scores with 95% intervals; stages; decisions"
     )
     if summary.report is not None:
-        address = Path(summary.report).as_uri()
-        create_link_artifact(address, key="report", link_text=summary.report, description="The HTML report")
+        description = "The HTML report. A browser follows no link from here to a file: paste the address."
+        create_link_artifact(
+            Path(summary.report).as_uri(), key="report", link_text=summary.report, description=description
+        )
+
+
+def overview(changes: Sequence[str], summary: Summary) -> str:
+    """A run in Markdown: scores, changed parameters, the gate's decisions, stages."""
+    parts = ["## Scores", markdown(summary.scores) if summary.scores else "No scores yet."]
+    if changes:
+        parts += ["## Changed parameters", "\n".join(f"- `{change}`" for change in changes)]
+    if summary.decisions:
+        parts += ["## Gate", "\n".join(_decision(each) for each in summary.decisions)]
+    if summary.experiment:
+        parts.append(f"Experiment `{summary.run}`: `dvc exp apply {summary.run}`.")
+    rows = [
+        f"| {each['stage']} | {each['state']} | {each['seconds']:.1f} |"
+        if each["state"] in {"done", "restored"}
+        else f"| {each['stage']} | {each['state']} | |"
+        for each in summary.outcomes
+    ]
+    parts += ["## Stages", "\n".join(["| stage | state | seconds |", "|---|---|---:|", *rows])]
+    return "\n\n".join(parts)
+
+
+def _decision(each: Mapping[str, Any]) -> str:
+    champion = f"version {each['champion']}" if each["champion"] else "none"
+    reasons = "; ".join(each["reasons"])
+    return f"- **{each['name']}** version {each['version']}: **{each['verdict']}** ({reasons}). Champion: {champion}."
 
 
 def _lock_digest(folder: Path) -> str:

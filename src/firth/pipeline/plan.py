@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firth.config import Params, load_params, with_overrides
-from firth.config.load import preset_text
+from firth.config.load import flatten, preset_text
 from firth.errors import ConfigError
 from firth.pipeline.git import head
 from firth.pipeline.graph import Project
@@ -22,6 +22,7 @@ class Plan:
     params: Params
     changed: bool  # whether the parameters are other than the clone's: such a run leaves the clone untouched
     targets: tuple[str, ...]
+    changes: tuple[str, ...] = ()  # what is other than in the clone, such as "word2vec.window: 5 → 3"
 
 
 def make(root: Path, preset: str | None, overrides: Sequence[str], targets: Sequence[str]) -> Plan:
@@ -41,7 +42,7 @@ def make(root: Path, preset: str | None, overrides: Sequence[str], targets: Sequ
     if targets and current is not None and set(params.corpora) == set(current.corpora):
         with Project(root) as clone:  # other corpora make other stages: those are checked in the worktree
             clone.graph().select(targets)
-    return Plan(root, text if changed else now, params, changed, tuple(targets))
+    return Plan(root, text if changed else now, params, changed, tuple(targets), _changes(current, params))
 
 
 def _own(path: Path, overrides: Sequence[str]) -> tuple[str, Params]:
@@ -55,3 +56,9 @@ def _current(path: Path) -> Params | None:
         return load_params(path)
     except ConfigError:
         return None
+
+
+def _changes(current: Params | None, params: Params) -> tuple[str, ...]:
+    before, after = ({} if current is None else flatten(current)), flatten(params)
+    changed = [f"{key}: {before.get(key, '–')} → {value}" for key, value in after.items() if before.get(key) != value]
+    return (*changed, *(f"{key}: {before[key]} → –" for key in before if key not in after))

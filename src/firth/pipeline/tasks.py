@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from firth.pipeline.execute import Processes, StageStoppedError, run_stage
+from firth.pipeline.execute import Processes, StageError, StageStoppedError, run_stage
 from firth.pipeline.place import Place
 from firth.pipeline.schedule import Clock, Outcome, State, machine_cores, work_off
 from firth.pipeline.worktree import environment
@@ -68,8 +68,10 @@ def _work(place: Place, name: str, processes: Processes, spent: dict[str, float]
     from prefect.states import Completed
 
     hints = place.graph.stages[name].hints
+    lasting = False
 
     def reproduce() -> PrefectState[Any]:
+        nonlocal lasting
         clock = Clock()
         logger = get_run_logger()
         logger.info("started", extra={EVENT: "start"})
@@ -83,7 +85,8 @@ def _work(place: Place, name: str, processes: Processes, spent: dict[str, float]
                 processes,
                 timeout=hints.timeout_seconds,
             )
-        except Exception:
+        except Exception as error:
+            lasting = isinstance(error, StageError) and error.lasting
             logger.error("failed after %.1f s", clock.seconds, extra={EVENT: "fail"})  # noqa: TRY400 — Prefect logs why
             raise
         finally:
@@ -99,7 +102,7 @@ def _work(place: Place, name: str, processes: Processes, spent: dict[str, float]
         name,
         retries=hints.retries,
         retry_delay_seconds=hints.retry_delay_seconds,
-        retry_condition_fn=lambda *_: not processes.stopping,
+        retry_condition_fn=lambda *_: not processes.stopping and not lasting,
     )
 
 

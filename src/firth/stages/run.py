@@ -11,10 +11,12 @@ from types import FrameType
 from typing import NoReturn
 
 import firth
-from firth.errors import FirthError
+from firth.errors import FirthError, PassingError
 
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
+LASTING, PASSING = "error", "error (may pass)"
+"""How a stage's last words begin; a flow tries again only what may pass."""
 
 
 def run_stage(main: Callable[[list[str]], None]) -> NoReturn:
@@ -28,7 +30,7 @@ def run_stage(main: Callable[[list[str]], None]) -> NoReturn:
         main(sys.argv[1:])
     except FirthError as error:
         sys.stderr.flush()
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(f"{PASSING if isinstance(error, PassingError) else LASTING}: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr, flush=True)
