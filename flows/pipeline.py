@@ -35,17 +35,17 @@ def pipeline(
     """Run the stages that are not up to date; save a DVC experiment; promote by the policy; render the report.
 
     Args:
-        preset: Start from params.yaml as it is, or from a preset.
-        window: word2vec: largest distance of a context word. 0: as in params.yaml.
-        dim: word2vec: dimensions of the vectors. 0: as in params.yaml.
-        negatives: word2vec: noise words per positive example. 0: as in params.yaml.
-        skipgram_epochs: Skip-gram: passes over the corpus. 0: as in params.yaml.
-        skipgram_learning_rate: Skip-gram: where the learning rate starts. 0: as in params.yaml.
-        cbow_epochs: CBOW: passes over the corpus. 0: as in params.yaml.
-        cbow_learning_rate: CBOW: where the learning rate starts. 0: as in params.yaml.
-        overrides: Any other parameter, as key=value, such as words.min_count=10.
-        stages: Only these stages, such as word2vec@cbow, and what they need. Empty: all.
-        promote: Offer the trained models to the gate at the end.
+        preset: Start from `params.yaml` as it is, or from a preset.
+        window: `word2vec.window`: largest distance of a context word. 0: as in params.yaml.
+        dim: `word2vec.dim`: dimensions of the vectors. 0: as in params.yaml.
+        negatives: `word2vec.negatives`: noise words per positive example. 0: as in params.yaml.
+        skipgram_epochs: `word2vec.skipgram.epochs`: passes over the corpus. 0: as in params.yaml.
+        skipgram_learning_rate: `word2vec.skipgram.learning_rate`: where the learning rate starts. 0: as in params.yaml.
+        cbow_epochs: `word2vec.cbow.epochs`: passes over the corpus. 0: as in params.yaml.
+        cbow_learning_rate: `word2vec.cbow.learning_rate`: where the learning rate starts. 0: as in params.yaml.
+        overrides: Any other parameter, as `key=value`, such as `words.min_count=10`.
+        stages: Only these stages, such as `word2vec@cbow`, and what they need. Empty: all.
+        promote: Let the gate decide at the end whether the trained models become champions.
     """
     fields = {
         "word2vec.window": window,
@@ -66,5 +66,5 @@ def pipeline(
         decisions = gate(models, str(place.folder)) if promote and models else []
         page = finish.render_run(place, summary, runs, decisions, clock.seconds)
         summary = replace(summary, decisions=decisions, report=str(page) if page else None)
-        finish.publish(summary)
+        finish.publish(place, summary)
     return asdict(summary)

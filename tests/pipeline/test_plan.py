@@ -31,9 +31,11 @@ def test_only_other_parameters_are_a_change(toy: Path) -> None:
     text = (toy / "params.yaml").read_text()
     same = plan.make(toy, "demo", ["word2vec.window=5"], [])
     assert not same.changed
+    assert same.changes == ()
     assert same.params_text == text
     other = plan.make(toy, None, ["word2vec.window=7"], ["train"])
     assert other.changed
+    assert other.changes == ("word2vec.window: 5 → 7",)
     assert "window: 7" in other.params_text
     assert other.params.word2vec.window == 7
     assert (toy / "params.yaml").read_text() == text

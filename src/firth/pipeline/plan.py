@@ -59,6 +59,8 @@ def _current(path: Path) -> Params | None:
 
 
 def _changes(current: Params | None, params: Params) -> tuple[str, ...]:
-    before, after = ({} if current is None else flatten(current)), flatten(params)
+    if current is None:
+        return ()
+    before, after = flatten(current), flatten(params)
     changed = [f"{key}: {before.get(key, '–')} → {value}" for key, value in after.items() if before.get(key) != value]
     return (*changed, *(f"{key}: {before[key]} → –" for key in before if key not in after))
