@@ -142,15 +142,22 @@ def down() -> None:
 
 
 def status() -> None:
-    """Say which servers run and where."""
+    """Say which servers run and where, and which of their pages to open."""
     from firth.pipeline import services
+    from firth.pipeline.pages import pages
 
     table = Table(box=None, pad_edge=False)
     for heading in ("service", "state", "address"):
         table.add_column(heading)
-    for service in services.status(find_root()):
+    found = services.status(find_root())
+    for service in found:
         table.add_row(service.name, service.state, service.address or "")
     Console().print(table)
+    worth_opening = pages(found)
+    if worth_opening:
+        print()
+    for what, address in worth_opening.items():
+        print(f"{what:<18} {address}")
 
 
 def _folder() -> Path:
