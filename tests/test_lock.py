@@ -25,7 +25,7 @@ def test_every_stage_is_locked_and_no_lock_is_left_over() -> None:
 
 @pytest.mark.slow
 def test_the_lock_is_of_this_code_and_these_parameters() -> None:
-    """Outputs may be missing in a fresh clone; a dependency or a parameter that differs means `dvc repro` was forgotten."""
+    """Outputs may be missing in a fresh clone; what else differs means that `dvc repro` was forgotten."""
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"], cwd=ROOT, capture_output=True, text=True, check=True
     )

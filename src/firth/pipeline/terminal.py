@@ -87,5 +87,5 @@ def _verdict(decision: Mapping[str, Any] | None) -> str:
     if decision is None:
         return "–"
     version = decision.get("champion")
-    held = f" (champion: version {version})" if version is not None else ""
+    held = f", @champion is v{version}" if version is not None else ""
     return escape(f"{decision['verdict']}{held}")
