@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -23,7 +22,8 @@ def main(argv: list[str]) -> None:
     refused = state_folder(Path.cwd()) / "validation" / corpus
     if not verdict.success:
         verdict.write(refused)
-        raise DataError(f"{verdict.message}\n  Data Docs: {os.path.relpath(refused / 'docs' / 'index.html')}")
+        page = (refused / "docs" / "index.html").relative_to(state_folder(Path.cwd()).parent)  # as seen from the clone
+        raise DataError(f"{verdict.message}\n  Data Docs: {page}")
     verdict.write(Path("data/validation") / corpus)
     if refused.exists():
         shutil.rmtree(refused)  # an earlier refusal no longer holds
