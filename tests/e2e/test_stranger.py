@@ -59,12 +59,12 @@ def test_the_demo_ends_with_champions_a_report_and_what_to_try_next(demo: Demo) 
 
 def test_the_demo_leaves_no_process_and_no_change_behind(demo: Demo) -> None:
     assert [process.cmdline() for process in demo.clone.processes()] == []
-    assert demo.clone.git("status", "--porcelain") == ""
+    assert demo.changed in ("", " M dvc.lock\n"), "only the lock may change, and only on another CPU family"
 
 
 def test_the_committed_lock_is_what_the_text_stages_wrote(demo: Demo) -> None:
-    """Stages on text match by hash on any machine; git finding nothing changed says the same of all on this one."""
-    committed = yaml.safe_load(demo.clone.git("show", "HEAD:dvc.lock"))["stages"]
+    """Stages on text match by hash on any machine."""
+    committed = yaml.safe_load(demo.clone.git("show", f"{demo.commit}:dvc.lock"))["stages"]
     made = outputs(demo.clone.folder)
     for stage in sorted(ALL):
         if stage.split("@")[0] in TEXT_STAGES:
@@ -140,7 +140,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(demo: Demo, seco
     runs = second.folder / ".firth" / "runs" / "word2vec-skipgram"
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
-        if list(runs.glob("*/checkpoint*")) and trainer(psutil.Process(process.pid)):
+        if list(runs.glob("*/checkpoints/step-*/state.json")) and trainer(psutil.Process(process.pid)):
             break
         time.sleep(0.2)
     assert process.poll() is None, process.communicate()[0]
@@ -152,7 +152,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(demo: Demo, seco
     assert not (second.folder / "data" / "vectors" / "skipgram" / "vectors.safetensors").exists()
 
     output = second.run("dvc", "repro", "--single-item", "word2vec@skipgram")
-    assert re.search(r"resum|goes on", output), output
+    assert "goes on from its checkpoint at" in output, output
     clone.run("dvc", "repro", "--single-item", "--no-run-cache", "word2vec@skipgram")
     assert vectors(second) == vectors(clone)
     clone.git("checkout", "--quiet", ".")
@@ -217,7 +217,8 @@ def test_a_worse_model_is_refused_and_a_rollback_restores(demo: Demo) -> None:
 
 def test_lineage_walks_back_to_the_bytes(demo: Demo) -> None:
     found = json.loads(demo.clone.run("firth", "lineage", "word2vec-skipgram@champion", "--json"))
-    assert found["commit"] == demo.clone.git("rev-parse", "HEAD").strip()
+    assert found["commit"] == demo.commit
+    assert not found["dirty"]
     made = outputs(demo.clone.folder)
     for stage, paths in found["stages"].items():
         assert paths == made[stage], stage

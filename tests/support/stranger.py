@@ -80,11 +80,12 @@ class Clone:
 
 @dataclass(frozen=True)
 class Demo:
-    """The clone after `make demo`, and what that printed."""
+    """The clone after `make demo`: what that printed, from which commit, and what git then found changed."""
 
     clone: Clone
     output: str
-    seconds: float
+    commit: str
+    changed: str
 
 
 def clone_into(folder: Path, programs: Path | None = None) -> Clone:

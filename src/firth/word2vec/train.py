@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import numpy as np
 
 from firth.config.word2vec import ModelName, Word2Vec
 from firth.errors import DataError, FirthError
-from firth.progress import Meter
+from firth.progress import Meter, compact
 from firth.tokens.store import WordStore
 from firth.training.checkpoint import Checkpoints
 from firth.training.fingerprint import fingerprint
@@ -148,7 +149,10 @@ class _Training:
         self.history = state["history"]
         self.epoch_loss, self.epoch_examples = state["epoch_loss"], state["epoch_examples"]
         self.last_loss = state["last_loss"]
-        self.log.truncate(self.schedule.seen_before(self.done))
+        seen = self.schedule.seen_before(self.done)
+        self.log.truncate(seen)
+        where = f"{compact(seen)} of {compact(self.schedule.total_words)} words"
+        print(f"{self.identity.stage}: goes on from its checkpoint at {where}", file=sys.stderr, flush=True)
 
     def _after_step(self, step: int, result: Result) -> None:
         now = time.monotonic()
