@@ -130,7 +130,7 @@ def test_a_changed_parameter_runs_what_depends_on_it_and_comes_home(clone: Path)
     assert (clone / "data/report/index.html").read_text() == "<p>window 6"
     assert list((clone / ".firth" / "worktrees").glob("*/")) == []
     _tasks, artifacts = last_run()
-    assert "| model | 0.6 |" in artifacts["scores"].data
+    assert "| model | 0.6000 |" in artifacts["scores"].data
     assert f"dvc exp apply {result['run']}" in artifacts["scores"].data
 
 

@@ -14,7 +14,7 @@ from scored_project import DIGESTS, DVC, GOOD, WORDS, ScoredProject
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry.promote import Promotion, promote_all, rollback
 from firth.registry.show import decisions_markdown, decisions_table, models_table, registered
-from firth.registry.versions import all_versions, by_alias, fetch_vectors, load_checked, scores_of
+from firth.registry.versions import VERSIONS_TAG, all_versions, by_alias, fetch_vectors, load_checked, scores_of
 from firth.tasks.suites import SUITES, TaskSet, conditions
 from firth.tracking.lineage import lineage
 from firth.tracking.reconcile import reconcile
@@ -80,6 +80,7 @@ def test_the_training_run_keeps_its_end_and_the_model_says_what_its_aliases_mean
     promote(project)
     run = store.client.get_run(run_id)
     assert (run.info.status, run.info.end_time) == ("FINISHED", 1_700_000_000_000)
+    assert '"version": 1' in store.client.get_logged_model(run.outputs.model_outputs[0].model_id).tags[VERSIONS_TAG]
     assert "`@previous`" in store.client.get_registered_model(NAME).description
 
 

@@ -23,5 +23,5 @@ def pages(services: Iterable[Service]) -> dict[str, str]:
                 # Asked for in the address, as MLflow otherwise opens on its pages for language-model traces.
                 number = answer["experiment"]["experiment_id"]
                 found["compare trainings"] = f"{service.address}/#/experiments/{number}?workflowType=machine_learning"
-            found["registered models"] = f"{service.address}/#/models?workflowType=machine_learning"
+            found["registered models"] = f"{service.address}/#/models"
     return found

@@ -48,7 +48,7 @@ def markdown(table: Mapping[str, Mapping[str, str]]) -> str:
 def _add(table: dict[str, dict[str, str]], model: str, values: Any) -> None:
     for name, value in values.items() if isinstance(values, Mapping) else ():
         if isinstance(value, int | float) and not isinstance(value, bool):
-            table.setdefault(model, {})[name] = f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
+            table.setdefault(model, {})[name] = f"{value:#.4g}" if isinstance(value, float) else f"{value:,}"
 
 
 def _interval(result: Mapping[str, Any]) -> str:

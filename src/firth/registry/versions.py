@@ -30,6 +30,7 @@ SCORES_TAG = "firth.scores"
 VERDICT_TAG = "firth.verdict"
 REASONS_TAG = "firth.reasons"
 ROLLED_BACK_TAG = "firth.rolled_back"
+VERSIONS_TAG = "mlflow.modelVersions"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 ALIASES = (
     "Word vectors. `@champion`: promoted by the gate, to be used. `@previous`: the champion before, for a rollback. "
@@ -151,9 +152,14 @@ def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
         )
     # MLflow has ended the run a second time: its duration is to be the training's.
     store.client.set_terminated(candidate.run_id, training.status, training.end_time)
-    return store.client.create_model_version(
+    created = store.client.create_model_version(
         candidate.name, info.model_uri, run_id=candidate.run_id, tags=tags, model_id=info.model_id
     )
+    if VERSIONS_TAG not in store.client.get_logged_model(info.model_id).tags:
+        # A server notes this by itself, a bare database does not; MLflow's list of runs shows versions by it.
+        noted = json.dumps([{"name": candidate.name, "version": int(created.version)}])
+        store.client.set_logged_model_tags(info.model_id, {VERSIONS_TAG: noted})
+    return created
 
 
 def load_checked(name: str, version: ModelVersion) -> Any:
