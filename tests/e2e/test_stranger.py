@@ -43,7 +43,7 @@ def states(output: str) -> dict[str, str]:
 def test_the_demo_ends_with_champions_a_report_and_what_to_try_next(demo: Demo) -> None:
     assert set(states(demo.output)) == ALL
     assert set(states(demo.output).values()) == {"done"}
-    assert re.search(r"^gate +promoted .*promoted", demo.output, re.M)
+    assert re.search(r"^gate +promoted\b.*promoted\b", demo.output, re.M)
     page = Path(re.findall(r"^report: (.+)$", demo.output, re.M)[-1])
     assert page.is_file()
     text = page.read_text(encoding="utf-8")
@@ -115,6 +115,11 @@ def vectors(clone: Clone) -> bytes:
     return (clone.folder / "data" / "vectors" / "skipgram" / "vectors.safetensors").read_bytes()
 
 
+def share_cache(clone: Clone, other: Clone) -> None:
+    """Let `clone` use the outputs that `other` has made."""
+    clone.run("dvc", "config", "--local", "cache.dir", str(other.folder / ".dvc" / "cache"))
+
+
 def trainer(within: psutil.Process) -> psutil.Process | None:
     for process in within.children(recursive=True):
         try:
@@ -127,9 +132,7 @@ def trainer(within: psutil.Process) -> psutil.Process | None:
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(demo: Demo, second: Clone) -> None:
     clone = demo.clone
-    second.folder.joinpath(".dvc", "config.local").write_text(
-        f"['cache']\n    dir = {clone.folder / '.dvc' / 'cache'}\n"
-    )
+    share_cache(second, clone)
     for each in (second, clone):
         params = each.folder / "params.yaml"
         text = params.read_text(encoding="utf-8")
@@ -183,36 +186,42 @@ def test_help_answers_at_once(demo: Demo) -> None:
     assert min(times) < 1.0
 
 
-def test_a_worse_model_is_refused_and_a_rollback_restores(demo: Demo) -> None:
+def champion(clone: Clone, name: str) -> str:
+    """Version behind @champion."""
+    listed = json.loads(clone.run("firth", "models", "--json"))
+    [version] = [row["version"] for row in listed if row["name"] == name and "champion" in row["aliases"]]
+    return str(version)
+
+
+def test_a_worse_model_is_refused_with_its_reason(demo: Demo) -> None:
     clone = demo.clone
-    worse = clone.run(
-        "firth",
-        "run",
-        "--set",
-        "word2vec.dim=4",
-        "--set",
-        "word2vec.skipgram.epochs=1",
-        "--set",
-        "word2vec.cbow.epochs=1",
-    )
-    assert re.search(r"^gate +refused .*refused", worse, re.M), worse
+    before = champion(clone, "word2vec-skipgram")
+    short = [f"word2vec.{key}" for key in ("dim=4", "skipgram.epochs=1", "cbow.epochs=1")]
+    worse = clone.run("firth", "run", *(part for key in short for part in ("--set", key)))
+    assert re.search(r"^gate +refused\b.*refused\b", worse, re.M), worse
+    assert re.search(r"skipgram: refused: .*wordsim353 \S+ is below the minimum", worse)
     listed = json.loads(clone.run("firth", "models", "--json"))
-    refused = [row for row in listed if row["name"] == "word2vec-skipgram" and row["verdict"] == "refused"]
-    assert refused
-    champion = next(row for row in listed if row["name"] == "word2vec-skipgram" and "champion" in row["aliases"])
-    better = clone.run(
-        "firth", "run", "--set", "word2vec.skipgram.epochs=20", "--set", "gate.min_gain=-0.0", minutes=15
-    )
-    verdicts = re.search(r"^gate +(.*)$", better, re.M)
-    assert verdicts
-    listed = json.loads(clone.run("firth", "models", "--json"))
-    now = next(row for row in listed if row["name"] == "word2vec-skipgram" and "champion" in row["aliases"])
-    if "promoted" in verdicts[1]:
-        assert now["version"] != champion["version"]
-        clone.run("firth", "rollback", "word2vec-skipgram")
-        listed = json.loads(clone.run("firth", "models", "--json"))
-        now = next(row for row in listed if row["name"] == "word2vec-skipgram" and "champion" in row["aliases"])
-    assert now["version"] == champion["version"]
+    assert [row for row in listed if row["name"] == "word2vec-skipgram" and row["verdict"] == "refused"]
+    assert champion(clone, "word2vec-skipgram") == before
+    found = json.loads(clone.run("firth", "lineage", "word2vec-skipgram@challenger", "--json"))
+    assert found["verdict"] == "refused"
+
+
+def test_a_better_model_is_promoted_and_a_rollback_restores(demo: Demo, second: Clone) -> None:
+    share_cache(second, demo.clone)
+    epochs = [f"word2vec.{model}.epochs=4" for model in ("skipgram", "cbow")]
+    first = second.run("firth", "run", *(part for key in epochs for part in ("--set", key)))
+    assert re.search(r"^gate +promoted\b.*promoted\b", first, re.M), first
+    weaker = champion(second, "word2vec-skipgram")
+    better = second.run("firth", "run")
+    assert set(states(better).values()) == {"up to date"}, "the first clone's cache has every output"
+    assert re.search(r"^gate .*promoted\b", better, re.M), better
+    stronger = champion(second, "word2vec-skipgram")
+    assert int(stronger) > int(weaker)
+    second.run("firth", "rollback", "word2vec-skipgram")
+    assert champion(second, "word2vec-skipgram") == weaker
+    second.run("firth", "rollback", "word2vec-skipgram")
+    assert champion(second, "word2vec-skipgram") == stronger
 
 
 def test_lineage_walks_back_to_the_bytes(demo: Demo) -> None:

@@ -47,7 +47,7 @@ def make_text_project(
 
 def approve(corpus: str, success: bool = True) -> None:
     """Write what `validate` would for `corpus` in the current project."""
-    expectation = {
+    expectation: dict[str, object] = {
         "name": "enough words",
         "column": None,
         "expected": 1,
