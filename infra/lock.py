@@ -1,4 +1,4 @@
-"""Take torch and what only its CUDA build needs out of a resolved requirements file: torch is pinned apart, unhashed."""
+"""Take torch and what only its CUDA build needs out of a resolved requirements file: torch is pinned apart."""
 
 import re
 import sys
