@@ -214,7 +214,7 @@ def test_a_better_model_is_promoted_and_a_rollback_restores(demo: Demo, second: 
     assert re.search(r"^gate +promoted\b.*promoted\b", first, re.M), first
     weaker = champion(second, "word2vec-skipgram")
     better = second.run("firth", "run")
-    assert set(states(better).values()) == {"up to date"}, "the first clone's cache has every output"
+    assert set(states(better).values()) <= {"up to date", "restored"}, "the first clone's cache has every output"
     assert re.search(r"^gate .*promoted\b", better, re.M), better
     stronger = champion(second, "word2vec-skipgram")
     assert int(stronger) > int(weaker)
