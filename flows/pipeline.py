@@ -35,16 +35,16 @@ def pipeline(
     """Run the stages that are not up to date; save a DVC experiment; promote by the policy; render the report.
 
     Args:
-        preset: Start from `params.yaml` as it is, or from a preset.
-        window: `word2vec.window`: largest distance of a context word. 0: as in params.yaml.
-        dim: `word2vec.dim`: dimensions of the vectors. 0: as in params.yaml.
-        negatives: `word2vec.negatives`: noise words per positive example. 0: as in params.yaml.
-        skipgram_epochs: `word2vec.skipgram.epochs`: passes over the corpus. 0: as in params.yaml.
-        skipgram_learning_rate: `word2vec.skipgram.learning_rate`: where the learning rate starts. 0: as in params.yaml.
-        cbow_epochs: `word2vec.cbow.epochs`: passes over the corpus. 0: as in params.yaml.
-        cbow_learning_rate: `word2vec.cbow.learning_rate`: where the learning rate starts. 0: as in params.yaml.
-        overrides: Any other parameter, as `key=value`, such as `words.min_count=10`.
-        stages: Only these stages, such as `word2vec@cbow`, and what they need. Empty: all.
+        preset: Start from params.yaml as it is, or from a preset.
+        window: word2vec.window: largest distance of a context word. 0: as in params.yaml.
+        dim: word2vec.dim: dimensions of the vectors. 0: as in params.yaml.
+        negatives: word2vec.negatives: noise words per positive example. 0: as in params.yaml.
+        skipgram_epochs: word2vec.skipgram.epochs: passes over the corpus. 0: as in params.yaml.
+        skipgram_learning_rate: word2vec.skipgram.learning_rate: where the learning rate starts. 0: as in params.yaml.
+        cbow_epochs: word2vec.cbow.epochs: passes over the corpus. 0: as in params.yaml.
+        cbow_learning_rate: word2vec.cbow.learning_rate: where the learning rate starts. 0: as in params.yaml.
+        overrides: Any other parameter, as key=value, such as words.min_count=10.
+        stages: Only these stages, such as word2vec@cbow, and what they need. Empty: all.
         promote: Let the gate decide at the end whether the trained models become champions.
     """
     fields = {
