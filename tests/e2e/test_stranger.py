@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -175,6 +177,36 @@ def test_a_wrong_parameter_is_refused_before_anything_starts(demo: Demo, overrid
     assert "Traceback" not in output
     assert took < 15, f"{took:.1f} s, where an idle machine takes under 5"
     assert sorted(path.name for path in (demo.clone.folder / ".firth" / "worktrees").glob("*")) == before
+
+
+TEXT = b"The quick brown fox jumps over the lazy dog. "
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.txt", b"", "the source holds no text"),
+        ("cut.txt.bz2", bz2.compress(TEXT * 5000)[:60], "cut.txt.bz2: bzip2 ends too early"),
+        ("latin.txt", b"Le caf\xe9 est bon.\n" * 50, "latin.txt, line 1: not UTF-8"),
+        ("field.jsonl", b'{"text": "fine"}\n{"txt": "no"}\n', "field.jsonl, line 2: no field 'text'"),
+        ("long.txt", b"x" * 10_000_000, "few over-long words (long_word_share): expected at most 0.01; observed 1"),
+    ],
+)
+def test_bad_input_is_one_clear_error_and_loses_nothing(
+    demo: Demo, tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    clone = demo.clone
+    (tmp_path / name).write_bytes(content)
+    before = outputs(clone.folder)
+    clone.run("firth", "corpus", "add", "mine", str(tmp_path / name), "--licence", "own")
+    output = clone.run("firth", "run", code=1)
+    assert len(re.findall(r"^error: ", output, re.M)) == 1
+    assert said in output.split("\nerror: ")[1]
+    assert "Traceback" not in output
+    assert {stage: outs for stage, outs in outputs(clone.folder).items() if not stage.endswith("@mine")} == before
+    clone.git("checkout", "--quiet", ".")
+    shutil.rmtree(clone.folder / "data" / "raw" / "mine", ignore_errors=True)
+    assert "up to date" in clone.run("dvc", "status"), "every earlier output is as it was"
 
 
 def test_help_answers_at_once(demo: Demo) -> None:
