@@ -15,7 +15,7 @@ from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry.promote import Promotion, promote_all, rollback
 from firth.registry.show import decisions_markdown, decisions_table, models_table, registered
 from firth.registry.versions import VERSIONS_TAG, all_versions, by_alias, fetch_vectors, load_checked, scores_of
-from firth.tasks.suites import SUITES, TaskSet, conditions
+from firth.tasks.words.suites import SUITES, TaskSet, conditions
 from firth.tracking.lineage import lineage
 from firth.tracking.reconcile import reconcile
 from firth.tracking.store import Store, open_store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from firth.errors import DataError
-from firth.tasks.readers import Pair, Question, parse_analogies, parse_pairs
+from firth.tasks.words.readers import Pair, Question, parse_analogies, parse_pairs
 
 WHERE = "wheel/tasks.txt"
 

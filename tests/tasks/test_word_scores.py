@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from firth.config.evaluation import TaskFiles, WordTasks
 from firth.errors import DataError
-from firth.tasks.analogies import Tally, score_analogies
+from firth.tasks.words.analogies import Tally, score_analogies
 from firth.tasks.bootstrap import accuracy_interval, rank_correlation, rank_interval
-from firth.tasks.readers import Pair, Question
-from firth.tasks.similarity import score_similarity
-from firth.tasks.suites import SUITES, TaskSet, score_words
+from firth.tasks.words.readers import Pair, Question
+from firth.tasks.words.similarity import score_similarity
+from firth.tasks.words.suites import SUITES, TaskSet, score_words
 from firth.wheels import fetch_package_file
 
 WORDS = ["man", "woman", "king", "queen", "apple"]
@@ -57,7 +57,7 @@ def test_blocks_do_not_change_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = rng.normal(size=(60, 8)).astype(np.float32)
     questions = [Question("s", *rng.choice(words, 4, replace=False)) for _ in range(50)]
     whole = answer(words, matrix, *questions).predictions
-    monkeypatch.setattr("firth.tasks.analogies.BLOCK", 7)
+    monkeypatch.setattr("firth.tasks.words.analogies.BLOCK", 7)
     assert answer(words, matrix, *questions).predictions == whole
 
 

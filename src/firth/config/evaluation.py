@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 
 from firth.config.base import Section, Seed
 from firth.config.corpora import Sha256
-from firth.config.word2vec import ModelName
 
 WordList = Annotated[list[str], Field(min_length=1)]
 Pair = Annotated[tuple[str, str], Field(strict=False)]
-Suite = Literal["analogies", "wordsim353", "simlex999"]
+GateModel = Literal["skipgram", "cbow", "bert"]
+WORD_SUITES = ("analogies", "wordsim353", "simlex999")
+BERT_SUITES = ("mlm",)
 
 
 class TaskFiles(Section):
@@ -39,6 +40,27 @@ class WordTasks(Section):
     seed: Seed = 1
 
 
+class Sense(Section):
+    """A sentence with the ambiguous word, and which sense it has there."""
+
+    sense: str = Field(min_length=1)
+    text: str = Field(min_length=1)
+
+
+class Ambiguous(Section):
+    """One word with several senses."""
+
+    word: str = Field(min_length=1)
+    sentences: list[Sense] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _the_word_is_there(self) -> Self:
+        for item in self.sentences:
+            if self.word.lower() not in item.text.lower().split():
+                raise ValueError(f"the sentence {item.text!r} does not hold the word {self.word!r} between blanks")
+        return self
+
+
 class Report(Section):
     """What the report looks at."""
 
@@ -52,6 +74,16 @@ class Report(Section):
     relations: dict[str, Annotated[list[Pair], Field(min_length=2)]] = Field(
         min_length=1, description="Named lists of pairs drawn as arrows in a PCA plane."
     )
+    fill: list[str] = Field(
+        default=["he was born in the [MASK] of london ."],
+        description="Sentences with [MASK] that BERT fills in.",
+    )
+    attention: str = Field(
+        default="the man went to the store .", min_length=1, description="Sentence whose attention is drawn."
+    )
+    ambiguous: Ambiguous | None = Field(
+        default=None, description="A word whose contextual vectors are drawn beside its one static vector."
+    )
     map_words: int = Field(default=400, ge=20, le=5000, description="Frequent words on the 2-D map.")
     seed: Seed = 1
 
@@ -63,21 +95,15 @@ class Demand(Section):
     max_loss: float = Field(default=0.02, ge=0.0, description="How far a challenger may fall below the champion.")
 
 
-class Gate(Section):
-    """The promotion policy, the same for every word2vec model."""
+class Policy(Section):
+    """What a kind of model must show. A suite is one of the kind's own (below) or the name of a task."""
 
-    models: list[ModelName] = Field(
-        default=["skipgram", "cbow"], min_length=1, description="Models that are offered for promotion."
-    )
-    suites: dict[Suite, Demand] = Field(min_length=1)
-    decisive: Suite = Field(description="The suite on which a challenger must gain.")
+    suites: dict[str, Demand] = Field(min_length=1)
+    decisive: str = Field(description="The suite on which a challenger must gain.")
     min_gain: float = Field(
         default=0.0,
         ge=0.0,
         description="Gain over the champion on the decisive suite, in points of its score.",
-    )
-    require_validation: bool = Field(
-        default=True, description="Every corpus behind the model must have passed validation."
     )
 
     @model_validator(mode="after")
@@ -87,3 +113,22 @@ class Gate(Section):
                 f"decisive names {self.decisive}, which is not among the suites ({', '.join(self.suites)})"
             )
         return self
+
+
+class Gate(Section):
+    """The promotion policies: one for the word2vec models, one for BERT."""
+
+    models: list[GateModel] = Field(
+        default=["skipgram", "cbow", "bert"], min_length=1, description="Models that are offered for promotion."
+    )
+    require_validation: bool = Field(
+        default=True, description="Every corpus behind the model must have passed validation."
+    )
+    word2vec: Policy = Field(description="Suites: analogies, wordsim353, simlex999, and tasks by name.")
+    bert: Policy = Field(
+        description="Suites: mlm (held-out masked-word loss below that of word frequencies, nats), tasks by name."
+    )
+
+    def policy(self, model: GateModel) -> Policy:
+        """The policy for `model`."""
+        return self.bert if model == "bert" else self.word2vec

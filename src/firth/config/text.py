@@ -65,6 +65,12 @@ class Prepare(Section):
     )
     shingle_words: int = Field(default=5, ge=1, le=20, description="Words in a shingle.")
     permutations: int = Field(default=128, ge=16, le=1024, description="Length of the MinHash signature.")
+    decontamination_words: int = Field(
+        default=13,
+        ge=0,
+        le=100,
+        description="Sentences that share this many words in a row with a task's dev text are dropped; 0: none are.",
+    )
     heldout_share: float = Field(
         default=0.02, gt=0.0, lt=0.5, description="Share of documents held out, chosen by hash."
     )

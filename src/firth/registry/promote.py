@@ -41,7 +41,7 @@ from firth.registry.versions import (
     scores_of,
     scores_tag,
 )
-from firth.tasks.suites import TaskSet, score_words
+from firth.tasks.words.suites import TaskSet, score_words
 from firth.tracking.lineage import registered_name
 from firth.tracking.reconcile import reconcile
 from firth.tracking.store import Store, mlflow_folder, open_store

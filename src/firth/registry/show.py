@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from firth.registry.promote import Promotion
 from firth.registry.versions import SCORES_TAG, VERDICT_TAG, all_versions, scores_of
-from firth.tasks.suites import SUITES
+from firth.tasks.words.suites import SUITES
 from firth.tracking.store import Store, open_store
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from firth.canonical import file_sha256, write_atomic, write_json
 from firth.config import load_params
 from firth.errors import DataError, FirthError
 from firth.stages.run import run_stage
-from firth.tasks.suites import METRICS, TaskSet, score_words
+from firth.tasks.words.suites import METRICS, TaskSet, score_words
 from firth.word2vec.vectors import Vectors
 
 VECTORS = Path("data/vectors")

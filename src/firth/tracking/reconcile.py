@@ -16,7 +16,7 @@ from filelock import FileLock
 from firth.canonical import file_sha256, read_json
 from firth.errors import IntegrityError
 from firth.project import run_folder
-from firth.tasks.suites import METRICS, conditions
+from firth.tasks.words.suites import METRICS, conditions
 from firth.tracking.provenance import data_inputs, output_hash, read_lock
 from firth.tracking.runs import Training, create_run, describe, find_run, is_described
 from firth.tracking.sender import Point, send_points, steps_held

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.tasks.bootstrap import Interval, rank_correlation, rank_interval
-from firth.tasks.lexicon import Lexicon
-from firth.tasks.readers import Pair
+from firth.tasks.words.lexicon import Lexicon
+from firth.tasks.words.readers import Pair
 
 
 @dataclass(frozen=True, slots=True)

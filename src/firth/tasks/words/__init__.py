@@ -1,0 +1,1 @@
+"""Words alone: analogies and similarity, for any word vectors."""

@@ -1,0 +1,1 @@
+"""WordPiece: a deterministic trainer, the tokenizer, the memory-mapped token store."""
