@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.config.evaluation import TaskFiles, WordTasks
-from firth.tasks.words.analogies import AnalogyScore, Tally, score_analogies
 from firth.tasks.bootstrap import Interval
+from firth.tasks.words.analogies import AnalogyScore, Tally, score_analogies
 from firth.tasks.words.readers import Pair, Question, parse_analogies, parse_pairs
 from firth.tasks.words.similarity import SimilarityScore, score_similarity
 from firth.wheels import fetch_package_file
