@@ -66,7 +66,7 @@ def configure(
         if path.read_text(encoding="utf-8") == text:
             print(f"{path.name} already is the preset {preset}")
             return
-        if not force and _unsaved(path):
+        if not force and unsaved(path):
             raise FirthError(
                 f"{path}: holds changes that are not committed; commit them, or give --force to replace them"
             )
@@ -169,7 +169,7 @@ def _folder() -> Path:
         raise
 
 
-def _unsaved(path: Path) -> bool:
+def unsaved(path: Path) -> bool:
     """Whether git lacks this file's present content."""
     import subprocess
 
