@@ -104,7 +104,7 @@ def test_a_large_enough_corpus_keeps_the_preset_as_it_is(project: Path, tmp_path
 @pytest.mark.parametrize(
     ("content", "error", "said"),
     [
-        (b"", DataError, "words; at least 1000 are needed"),
+        (b"", DataError, "bad.txt: empty file"),
         (b"only a few words\n" * 20, DataError, "80 words; at least 1000 are needed"),
         (b"caf\xe9 " * 2000, DataError, "not UTF-8"),
     ],
