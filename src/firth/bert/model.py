@@ -1,0 +1,224 @@
+"""BERT, to be read beside Devlin et al. (2019), section 3, and Vaswani et al. (2017), section 3.
+
+Shapes: B sequences of L tokens; H hidden size, A attention heads of D = H / A dimensions; I width of the feed-forward
+part; V pieces in the vocabulary; P predicted tokens of the whole batch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from firth.bert.architecture import Architecture
+
+STANDARD_DEVIATION = 0.02
+"""Of the truncated normal distribution that all weights start from; it is cut off at two of these."""
+
+
+class Embeddings(nn.Module):
+    """Token, segment and position embeddings, summed (figure 2)."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(architecture.vocabulary, architecture.hidden)
+        self.segments = nn.Embedding(architecture.segments, architecture.hidden)
+        self.positions = nn.Embedding(architecture.positions, architecture.hidden)
+        self.norm = nn.LayerNorm(architecture.hidden, eps=architecture.epsilon)
+        self.dropout = nn.Dropout(architecture.dropout)
+
+    def forward(self, ids: Tensor, segments: Tensor | None) -> Tensor:
+        """ids, segments (B, L) -> (B, L, H); no segments: all are segment 0."""
+        segment = self.segments.weight[0] if segments is None else self.segments(segments)  # (H) or (B, L, H)
+        position = self.positions.weight[: ids.shape[1]]  # (L, H)
+        return self.dropout(self.norm(self.tokens(ids) + segment + position))  # type: ignore[no-any-return]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head scaled dot-product attention (Vaswani et al., section 3.2)."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.heads = architecture.heads
+        self.dropout = architecture.dropout
+        self.query_key_value = nn.Linear(architecture.hidden, 3 * architecture.hidden)
+        self.output = nn.Linear(architecture.hidden, architecture.hidden)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, L, H), mask (B, 1, 1, L) or None -> (B, L, H)."""
+        query, key, value = self._heads_of(hidden)
+        context = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
+        )  # (B, A, L, D)
+        return self.output(context.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def weights(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """softmax(Q Kᵀ / √D), (B, A, L, L): how much each token (third axis) takes from each (last axis)."""
+        query, key, _ = self._heads_of(hidden)
+        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])  # (B, A, L, L)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -math.inf)
+        return scores.softmax(dim=-1)
+
+    def _heads_of(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (B, A, L, D) each."""
+        batch, length, _ = hidden.shape
+        projected = self.query_key_value(hidden).view(batch, length, 3, self.heads, -1)  # (B, L, 3, A, D)
+        query, key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)
+        return query, key, value
+
+
+class Layer(nn.Module):
+    """Attention, then a feed-forward part, each with dropout, a residual connection and LayerNorm behind it."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.attention = SelfAttention(architecture)
+        self.attention_norm = nn.LayerNorm(architecture.hidden, eps=architecture.epsilon)
+        self.intermediate = nn.Linear(architecture.hidden, architecture.intermediate)
+        self.output = nn.Linear(architecture.intermediate, architecture.hidden)
+        self.output_norm = nn.LayerNorm(architecture.hidden, eps=architecture.epsilon)
+        self.dropout = nn.Dropout(architecture.dropout)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, L, H), mask (B, 1, 1, L) or None -> (B, L, H)."""
+        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, mask)))
+        widened = F.gelu(self.intermediate(hidden))  # (B, L, I)
+        return self.output_norm(hidden + self.dropout(self.output(widened)))  # type: ignore[no-any-return]
+
+
+class Encoder(nn.Module):
+    """The embeddings and L layers: a vector for each token in its context."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.embeddings = Embeddings(architecture)
+        self.layers = nn.ModuleList(Layer(architecture) for _ in range(architecture.layers))
+
+    def forward(self, ids: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """The last layer's output.
+
+        Args:
+            ids: (B, L) int64.
+            segments: (B, L) int64, 0 or 1; None: all 0.
+            mask: (B, L) bool, True for a real token; None: no padding.
+
+        Returns:
+            (B, L, H). Rows of padding hold numbers of no meaning.
+        """
+        attended = _over_keys(mask)
+        hidden: Tensor = self.embeddings(ids, segments)
+        for layer in self.layers:
+            hidden = layer(hidden, attended)
+        return hidden
+
+    def layers_of(self, ids: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The embeddings' output and that of each layer: (layers + 1) tensors (B, L, H); arguments as `forward`."""
+        attended = _over_keys(mask)
+        outputs: list[Tensor] = [self.embeddings(ids, segments)]
+        for layer in self.layers:
+            outputs.append(layer(outputs[-1], attended))
+        return tuple(outputs)
+
+    def attentions_of(self, ids: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> list[Tensor]:
+        """The attention weights of each layer, (B, A, L, L), before dropout; arguments as `forward`."""
+        attended = _over_keys(mask)
+        inputs = self.layers_of(ids, segments, mask)[:-1]
+        weights = []
+        for layer, hidden in zip(self.layers, inputs, strict=True):
+            assert isinstance(layer, Layer)
+            weights.append(layer.attention.weights(hidden, attended))
+        return weights
+
+
+def _over_keys(mask: Tensor | None) -> Tensor | None:
+    """(B, L) -> (B, 1, 1, L): every head and every token attends to the same real tokens."""
+    return None if mask is None else mask[:, None, None, :]
+
+
+class Pooler(nn.Module):
+    """A vector of the whole input, from that of its first token, [CLS]."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.dense = nn.Linear(architecture.hidden, architecture.hidden)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, L, H) -> (B, H)."""
+        return torch.tanh(self.dense(hidden[:, 0]))
+
+
+class MaskedWords(nn.Module):
+    """The head of the masked language model (section 3.1, task 1). Its decoder is the token embeddings, tied."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.dense = nn.Linear(architecture.hidden, architecture.hidden)
+        self.norm = nn.LayerNorm(architecture.hidden, eps=architecture.epsilon)
+        self.bias = nn.Parameter(torch.zeros(architecture.vocabulary))
+
+    def forward(self, hidden: Tensor, embeddings: Tensor) -> Tensor:
+        """(P, H), token embeddings (V, H) -> logits (P, V)."""
+        return F.linear(self.norm(F.gelu(self.dense(hidden))), embeddings, self.bias)
+
+
+class Logits(NamedTuple):
+    """What the two pretraining tasks predict."""
+
+    mlm: Tensor
+    """(P, V)."""
+    nsp: Tensor
+    """(B, 2): class 0, the second segment follows the first in the text; class 1, it is a random one."""
+
+
+class Pretraining(nn.Module):
+    """The encoder with the heads of both pretraining tasks."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.encoder = Encoder(architecture)
+        self.pooler = Pooler(architecture)
+        self.mlm = MaskedWords(architecture)
+        self.nsp = nn.Linear(architecture.hidden, 2)
+
+    def forward(self, ids: Tensor, segments: Tensor | None, mask: Tensor | None, predicted: Tensor) -> Logits:
+        """Logits of the `predicted` tokens only: the decoder is the largest product of a small model.
+
+        Args:
+            ids: (B, L) int64.
+            segments: (B, L) int64, 0 or 1; None: all 0.
+            mask: (B, L) bool, True for a real token; None: no padding.
+            predicted: (P,) int64, flat positions b * L + l.
+        """
+        hidden = self.encoder(ids, segments, mask)  # (B, L, H)
+        chosen = hidden.flatten(0, 1)[predicted]  # (P, H)
+        return Logits(
+            mlm=self.mlm(chosen, self.encoder.embeddings.tokens.weight),
+            nsp=self.nsp(self.pooler(hidden)),
+        )
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, seed: int) -> None:
+    """Give `model` its first weights: truncated normal for matrices, 0 for biases, LayerNorm 1 and 0.
+
+    The numbers come from a generator of their own, on the CPU: the same seed gives the same weights on every device,
+    whatever was drawn before.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    limit = 2 * STANDARD_DEVIATION
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.weight.fill_(1.0)
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.dim() == 1:
+                if name == "bias":
+                    parameter.zero_()
+                continue
+            drawn = torch.empty(parameter.shape)
+            nn.init.trunc_normal_(drawn, std=STANDARD_DEVIATION, a=-limit, b=limit, generator=generator)
+            parameter.copy_(drawn)
