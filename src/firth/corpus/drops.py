@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-EXAMPLE_CHARACTERS = 120
+from firth.records import shortened
 
 
 @dataclass(slots=True)
@@ -49,11 +49,3 @@ class Drops:
             }
             for (source, reason), drop in sorted(self._table.items())
         ]
-
-
-def shortened(text: str) -> str:
-    """The first `EXAMPLE_CHARACTERS` of `text` on one line, without control characters."""
-    # The cut comes first: an example may come from a document of many megabytes.
-    line = " ".join(text[: 4 * EXAMPLE_CHARACTERS].split())
-    line = "".join(character if character.isprintable() else "\ufffd" for character in line)
-    return line if len(line) <= EXAMPLE_CHARACTERS else line[: EXAMPLE_CHARACTERS - 1] + "…"

@@ -12,9 +12,8 @@ from typing import IO, Any
 
 from firth.canonical import file_sha256
 from firth.config.corpora import FileSource
-from firth.corpus.sources.documents import Input
-from firth.corpus.sources.packing import unpacked_name
 from firth.errors import ConfigError, DataError, IntegrityError
+from firth.packing import Input, unpacked_name
 from firth.project import find_root, state_folder
 
 FORMATS = {

@@ -6,9 +6,7 @@ record without content (`null` where the text would be) is dropped and counted.
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,13 +17,13 @@ import pyarrow.parquet as pq
 
 from firth.config.corpora import Records
 from firth.corpus.drops import Drops
-from firth.corpus.sources.documents import Document, Input, tidy
+from firth.corpus.sources.documents import Document
 from firth.corpus.sources.mediawiki import read_mediawiki
-from firth.corpus.sources.packing import text_lines, unpacked_name
 from firth.errors import DataError
+from firth.packing import Input, text_lines, unpacked_name
+from firth.records import csv_rows, json_objects, kind_of, no_field, tidy
 
 NO_TEXT = "no text (null)"
-_LONGEST_FIELD = 2**31 - 1
 _ROWS = 256
 _IN_MEMORY = 16 * 2**20
 
@@ -68,25 +66,16 @@ def _read_text(stream: io.BufferedReader[Any], source: Input, unit: str) -> Iter
 def _read_jsonl(stream: io.BufferedReader[Any], source: Input, records: Records, drops: Drops) -> Iterator[Document]:
     titled = records.title_field is None
     number = 0
-    for number, line in text_lines(stream, source.where):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise DataError(f"not valid JSON: {reason}", source.where, number) from None
-        if not isinstance(record, dict):
-            raise DataError(f"expected a JSON object, found {_kind(record)}", source.where, number)
+    for number, record in json_objects(stream, source.where):
         if records.text_field not in record:
-            raise DataError(_no_field(records.text_field, list(record)), source.where, number)
+            raise DataError(no_field(records.text_field, list(record)), source.where, number)
         text = record[records.text_field]
         locator = f"{source.name}:{number}"
         if text is None:
             drops.add(NO_TEXT, locator)
             continue
         if not isinstance(text, str):
-            raise DataError(f"field {records.text_field!r} holds {_kind(text)}, not text", source.where, number)
+            raise DataError(f"field {records.text_field!r} holds {kind_of(text)}, not text", source.where, number)
         title = record.get(records.title_field) if records.title_field is not None else None
         titled = titled or records.title_field in record
         yield Document(_title(title), tidy(text), locator)
@@ -95,27 +84,15 @@ def _read_jsonl(stream: io.BufferedReader[Any], source: Input, records: Records,
 
 
 def _read_csv(stream: io.BufferedReader[Any], source: Input, records: Records) -> Iterator[Document]:
-    delimiter = "\t" if unpacked_name(source.name).lower().endswith(".tsv") else ","
-    csv.field_size_limit(_LONGEST_FIELD)
-    lines = (line for _, line in text_lines(stream, source.where))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    started = 1
-    try:
-        header = next(reader, None)
-        if header is None:
-            return
-        text_column = _column(header, records.text_field, source.where)
-        title_column = None if records.title_field is None else _column(header, records.title_field, source.where)
-        started = reader.line_num + 1
-        for row in reader:
-            if row:
-                if len(row) != len(header):
-                    raise DataError(f"{len(row)} fields, but the header names {len(header)}", source.where, started)
-                title = "" if title_column is None else row[title_column]
-                yield Document(_title(title), row[text_column], f"{source.name}:{started}")
-            started = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"not valid CSV: {error} (in the record that starts here)", source.where, started) from None
+    rows = csv_rows(stream, source.where, "\t" if unpacked_name(source.name).lower().endswith(".tsv") else ",")
+    _, header = next(rows, (0, None))
+    if header is None:
+        return
+    text_column = _column(header, records.text_field, source.where)
+    title_column = None if records.title_field is None else _column(header, records.title_field, source.where)
+    for line, row in rows:
+        title = "" if title_column is None else row[title_column]
+        yield Document(_title(title), row[text_column], f"{source.name}:{line}")
 
 
 def _read_parquet(stream: io.BufferedReader[Any], source: Input, records: Records, drops: Drops) -> Iterator[Document]:
@@ -148,19 +125,9 @@ def _read_parquet(stream: io.BufferedReader[Any], source: Input, records: Record
 
 def _column(names: list[str], field: str, where: str) -> int:
     if field not in names:
-        raise DataError(_no_field(field, names), where)
+        raise DataError(no_field(field, names), where)
     return names.index(field)
-
-
-def _no_field(field: str, names: list[str]) -> str:
-    shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-    return f"no field {field!r}; there are: {shown or 'none'}"
 
 
 def _title(value: Any) -> str:
     return "" if value is None else tidy(" ".join(str(value).split()))
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a truth value", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -13,9 +13,10 @@ from typing import Any
 
 from firth.config.corpora import HubSource
 from firth.corpus.drops import Drops
-from firth.corpus.sources.documents import Document, tidy
+from firth.corpus.sources.documents import Document
 from firth.corpus.sources.formats import NO_TEXT
 from firth.errors import DataError, FirthError
+from firth.records import tidy
 
 
 def read_hub(source: HubSource, drops: Drops) -> Iterator[Document]:

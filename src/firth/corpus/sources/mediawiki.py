@@ -8,9 +8,10 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from firth.corpus.drops import Drops
-from firth.corpus.sources.documents import Document, Input
+from firth.corpus.sources.documents import Document
 from firth.corpus.sources.wikitext import plain_text, tangled
 from firth.errors import DataError
+from firth.packing import Input
 
 REDIRECT = "redirect"
 TANGLED = "markup that is never closed"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from firth.config.corpora import AnySource, FileSource, HubSource, PackageSource, Records
 from firth.corpus.drops import Drops
-from firth.corpus.sources.documents import ByteCount, Document, Input
+from firth.corpus.sources.documents import Document
 from firth.corpus.sources.files import file_inputs
 from firth.corpus.sources.formats import read_documents
 from firth.corpus.sources.hub import read_hub
 from firth.corpus.sources.package import package_input
-from firth.corpus.sources.packing import unpacked
 from firth.errors import DataError
+from firth.packing import ByteCount, Input, unpacked
 
 
 @dataclass(frozen=True, slots=True)

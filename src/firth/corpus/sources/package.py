@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from firth.config.corpora import PackageSource
-from firth.corpus.sources.documents import Input
+from firth.packing import Input
 from firth.wheels import open_package_file
 
 

@@ -1,4 +1,7 @@
-"""Byte streams out of plain or compressed files; a file that ends too early is an error, never a short text."""
+"""Files to read, wherever they lie: byte streams and lines out of plain or compressed ones.
+
+A file that ends too early is an error, never a short text.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,40 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
-from firth.corpus.sources.documents import ByteCount, Input
 from firth.errors import DataError
 
 ENDINGS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 """Compression by the ending of a file's name."""
 
 _BUFFER = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file to read.
+
+    `name` (without a folder) says by its ending how it is packed and leads the locators of what is in it; `where` leads
+    error messages; `size` is the number of bytes in it; `open` gives the stream.
+    """
+
+    name: str
+    where: str
+    size: int
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+@dataclass(slots=True)
+class ByteCount:
+    """How far reading has come, in bytes of the files as they are stored; `total` is None where nobody knows."""
+
+    total: int | None = None
+    done: int = 0
 
 
 def unpacked_name(name: str) -> str:
