@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firth.training.splitmix import stream_start
 from firth.word2vec import reference
 from firth.word2vec.kernels import kernel
 from firth.word2vec.matrices import aligned, chunks_of
-from firth.word2vec.sampling import FULL, AliasTable, stream_start
+from firth.word2vec.sampling import FULL, AliasTable
 
 MASK = (1 << 64) - 1
 

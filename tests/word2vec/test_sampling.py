@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from firth.word2vec.kernels import bits, following, noise_word, read_sentence
-from firth.word2vec.sampling import FULL, AliasTable, keep_thresholds, noise_distribution, stream_start
+from firth.training.splitmix import bits, following, stream_start
+from firth.word2vec.kernels import noise_word, read_sentence
+from firth.word2vec.sampling import FULL, AliasTable, keep_thresholds, noise_distribution
 
 ZIPF = (1e6 / np.arange(1, 201)).astype(np.int64)
 

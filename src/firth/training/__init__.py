@@ -1,1 +1,1 @@
-"""What every training shares: fingerprints, checkpoints, the metrics log, signals."""
+"""What every training shares: fingerprints, checkpoints, the metrics log, signals, chance, compiled kernels."""

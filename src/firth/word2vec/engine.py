@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from firth.config.word2vec import ModelName, Word2Vec
 from firth.errors import DataError, IntegrityError
+from firth.training.splitmix import stream_start
 from firth.word2vec.kernels import kernel
 from firth.word2vec.matrices import Floats, aligned, check_aligned, chunks_of, initial_input
-from firth.word2vec.sampling import AliasTable, keep_thresholds, noise_distribution, stream_start
+from firth.word2vec.sampling import AliasTable, keep_thresholds, noise_distribution
 
 Ids = NDArray[np.int32]
 

@@ -9,12 +9,16 @@ ahead, so that its rows are on their way from memory while the centre before is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 from numba import njit
 
-from firth.word2vec.compile_cache import Kernel, cached
+from firth.training import splitmix
+from firth.training.compile_cache import cached
+from firth.training.splitmix import bits, following
+from firth.word2vec import tile as tile_code
 from firth.word2vec.tile import ALIGNMENT, LANES, TOTALS, add_difference, mean_of_rows, prefetch_row, tile
 
 SENTENCE = 1000
@@ -29,23 +33,9 @@ FLUSH = 2048
 
 _HIGH = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 
-
-@njit
-def following(state):
-    """The next counter; `bits` of it are the draw."""
-    return state + _GOLDEN
-
-
-@njit
-def bits(state):
-    """64 random bits of a counter."""
-    value = (state ^ (state >> _SHIFTS[0])) * _MIX[0]
-    value = (value ^ (value >> _SHIFTS[1])) * _MIX[1]
-    return value ^ (value >> _SHIFTS[2])
+Kernel = Callable[..., tuple[int, int, int, float]]
+"""What `kernel` returns."""
 
 
 @njit
@@ -260,4 +250,4 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
                     tiles = 0
         return words_read, examples, position, loss + flush(products, exponents, sums)
 
-    return cached(run)
+    return cached(run, __file__, tile_code.__file__, splitmix.__file__)

@@ -5,16 +5,13 @@ This module imports Lightning and is therefore imported only where training star
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch import LightningModule
 
+from firth.training.one_pass import one_pass
 from firth.word2vec.engine import Engine, Ids, Result
 from firth.word2vec.schedule import Schedule
 
@@ -50,36 +47,5 @@ class Word2VecModule(LightningModule):
 
 
 def run_steps(module: Word2VecModule, first_step: int) -> None:
-    """Run the steps of the module's schedule from `first_step` in one pass of a quiet Trainer.
-
-    Returns at the end of the schedule, or after the step in which SIGTERM came: Lightning's own answer to that signal
-    would end the process with exit code 0.
-    """
-    with _quiet(), suppress(SIGTERMException):
-        trainer = Trainer(
-            max_epochs=1,
-            accelerator="cpu",
-            devices=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(module, train_dataloaders=range(first_step, len(module.schedule)))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's notes about devices and tips: nothing in them concerns a run on one CPU."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            # Lightning 2.6 calls what torch 2.13 has renamed.
-            warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    """Run the steps of the module's schedule from `first_step`; see `one_pass`."""
+    one_pass(module, range(first_step, len(module.schedule)))

@@ -1,7 +1,7 @@
-"""Chance in word2vec: which frequent words are left out, which words are noise, and where the random numbers come from.
+"""Chance in word2vec: which frequent words are left out, and which words are noise.
 
-All of it is integers that the kernel compares with 32 random bits; the random numbers of a block are a pure function
-of (seed, epoch, block, thread), so that training resumes at a block without a saved generator.
+All of it is integers that the kernel compares with 32 random bits (`training.splitmix`); those of a block are a pure
+function of (seed, epoch, block, thread), so that training resumes at a block without a saved generator.
 """
 
 from __future__ import annotations
@@ -13,24 +13,6 @@ from numpy.typing import NDArray
 
 FULL = 0xFFFFFFFF
 """A threshold that every 32-bit draw is at or below."""
-
-GOLDEN = 0x9E3779B97F4A7C15
-_MASK = 0xFFFFFFFFFFFFFFFF
-
-
-def mix(value: int) -> int:
-    """splitmix64's finaliser: 64 bits in, 64 well-mixed bits out."""
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
-    return value ^ (value >> 31)
-
-
-def stream_start(*key: int) -> int:
-    """The generator's first state for `key`, such as (seed, epoch, block, thread)."""
-    state = 0
-    for part in key:
-        state = mix((state + GOLDEN + part) & _MASK)
-    return state
 
 
 def keep_thresholds(counts: NDArray[np.int64], sample: float) -> NDArray[np.uint32]:
