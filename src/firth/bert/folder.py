@@ -51,7 +51,7 @@ def save(folder: Path, bert: Bert) -> None:
             part / CONFIG, {"format": FORMAT, "architecture": asdict(bert.model.architecture), "heads": bert.heads}
         )
         write_weights(part / WEIGHTS, bert.model.state_dict())
-        bert.tokenizer.save(part)
+        bert.tokenizer.save(part, bert.model.architecture.positions)
 
 
 def load(folder: Path) -> Bert:

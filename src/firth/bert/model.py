@@ -44,12 +44,14 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = architecture.heads
         self.dropout = architecture.dropout
-        self.query_key_value = nn.Linear(architecture.hidden, 3 * architecture.hidden)
+        self.query = nn.Linear(architecture.hidden, architecture.hidden)
+        self.key = nn.Linear(architecture.hidden, architecture.hidden)
+        self.value = nn.Linear(architecture.hidden, architecture.hidden)
         self.output = nn.Linear(architecture.hidden, architecture.hidden)
 
     def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """(B, L, H), mask (B, 1, 1, L) or None -> (B, L, H)."""
-        query, key, value = self._heads_of(hidden)
+        query, key, value = (self._heads_of(part(hidden)) for part in (self.query, self.key, self.value))
         context = F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
         )  # (B, A, L, D)
@@ -57,18 +59,15 @@ class SelfAttention(nn.Module):
 
     def weights(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """softmax(Q Kᵀ / √D), (B, A, L, L): how much each token (third axis) takes from each (last axis)."""
-        query, key, _ = self._heads_of(hidden)
+        query, key = self._heads_of(self.query(hidden)), self._heads_of(self.key(hidden))
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])  # (B, A, L, L)
         if mask is not None:
             scores = scores.masked_fill(~mask, -math.inf)
         return scores.softmax(dim=-1)
 
-    def _heads_of(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, (B, A, L, D) each."""
-        batch, length, _ = hidden.shape
-        projected = self.query_key_value(hidden).view(batch, length, 3, self.heads, -1)  # (B, L, 3, A, D)
-        query, key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)
-        return query, key, value
+    def _heads_of(self, projected: Tensor) -> Tensor:
+        """(B, L, H) -> (B, A, L, D)."""
+        return projected.view(*projected.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class Layer(nn.Module):
