@@ -1,1 +1,1 @@
-"""Data sets for the four usages: read, checked, split by group, cut to seeded subsets."""
+"""Labelled examples of the four usages: read from pinned files, split without leaks, cut to seeded subsets."""

@@ -1,0 +1,153 @@
+"""The examples of one task: its files read, split, cut to subsets and checked for what a score needs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from firth.config.tasks import AnyFile, AnyTask, PairTask, SpanTask, TaggingTask, TextTask
+from firth.errors import DataError
+from firth.packing import ByteCount, unpacked
+from firth.tasks.examples.conll import read_tagged
+from firth.tasks.examples.files import Example, write
+from firth.tasks.examples.found import Found, LeftOut
+from firth.tasks.examples.readers import read_pairs, read_spans, read_texts
+from firth.tasks.examples.source import open_file
+from firth.tasks.examples.split import by_group, subset, without_dev_texts
+
+MOST_SINGLE_LABELS = 10
+"""More labels than this, most of them on one example only, are no labels but texts or numbers."""
+
+
+def build(name: str, task: AnyTask, folder: Path, root: Path) -> dict[str, Any]:
+    """Write `train.jsonl`, `dev.jsonl` and `manifest.json` of task `name` to `folder`; the manifest.
+
+    With a dev file each file is a side; else groups are parted by hash. Train examples that repeat a dev text are left
+    out. The same files, parameters and seed give the same bytes, whatever the order of the examples in the files.
+
+    Args:
+        name: of the task, which leads the ids of its examples.
+        task: its parameters.
+        folder: where to write; made if it is missing.
+        root: the project folder, for relative paths of local files.
+
+    Raises:
+        FirthError: a file is missing, not the pinned one, or holds something that cannot be used (file and line are
+            named); or a side is empty, or labels are too few or unknown.
+    """
+    left_out = LeftOut()
+    found = list(_read(name, task, task.train, root, left_out))
+    if task.dev is None:
+        train, dev = by_group(found, task.dev_share)
+        if not train or not dev:
+            raise DataError(_one_sided(name, task, found, "dev" if train else "train", left_out))
+    else:
+        train = [item.example for item in found]
+        dev = [item.example for item in _read(name, task, task.dev, root, left_out)]
+    train = without_dev_texts(train, dev, task.kind, left_out)
+    for side, examples in (("train", train), ("dev", dev)):
+        if not examples:
+            raise DataError(f"tasks.{name}: no example is left on the {side} side{_said(left_out)}")
+    sides = {
+        "train": subset(train, task.train_examples, task.seed, name),
+        "dev": subset(dev, task.dev_examples, task.seed, name),
+    }
+    return write(
+        folder,
+        sides,
+        {
+            "task": name,
+            "kind": task.kind,
+            "title": task.title,
+            "licence": task.licence,
+            "attribution": task.attribution,
+            "metric": task.metric,
+            "published": task.published,
+            "length": task.length,
+            "labels": _labels(name, task, **sides),
+            "source_sha256": _pins(task),
+            "available": {"train": len(train), "dev": len(dev)},
+            "left_out": left_out.table(),
+        },
+    )
+
+
+def _read(name: str, task: AnyTask, file: AnyFile, root: Path, left_out: LeftOut) -> Iterator[Found]:
+    source = open_file(name, file, root)
+    with unpacked(source, ByteCount(source.size)) as stream:
+        if not stream.peek(1):
+            raise DataError("empty file", source.where)
+        match task:
+            case TextTask():
+                yield from read_texts(stream, source, task, left_out)
+            case PairTask():
+                yield from read_pairs(stream, source, task, left_out)
+            case SpanTask():
+                yield from read_spans(stream, source, task, left_out)
+            case TaggingTask():
+                yield from read_tagged(stream, source, task)
+
+
+def _labels(name: str, task: AnyTask, train: list[Example], dev: list[Example]) -> list[str]:
+    """The labels or tags of both sides, sorted.
+
+    Raises:
+        DataError: fewer than two in training, one in dev that training has not, one listed that does not occur, or so
+            many that they are no labels.
+    """
+    if isinstance(task, SpanTask):
+        return []
+    known, asked = (_in_side(side, tagged=isinstance(task, TaggingTask)) for side in (train, dev))
+    what = "tag" if isinstance(task, TaggingTask) else "label"
+    if isinstance(task, TextTask | PairTask):
+        for label in task.labels:
+            if label not in known:
+                there = ", ".join(sorted(known)[:20]) or "none"
+                raise DataError(f"tasks.{name}.labels: no training example has {label!r}; there are: {there}")
+    if len(known) < 2:
+        only = f" ({next(iter(known))!r})"
+        raise DataError(f"tasks.{name}: {len(train)} training examples have one {what}{only}; two are the least")
+    if what == "label" and len(known) > max(MOST_SINGLE_LABELS, len(train) / 2):
+        raise DataError(
+            f"tasks.{name}.label_field: {len(known)} different values in {len(train)} examples are no labels; such as "
+            f"{', '.join(map(repr, sorted(known)[:3]))}"
+        )
+    if unknown := sorted(asked - known):
+        raise DataError(
+            f"tasks.{name}: the dev side has the {what} {', '.join(map(repr, unknown[:5]))}, which no training example "
+            f"has ({', '.join(sorted(known)[:20])}); give more train_examples or another split"
+        )
+    return sorted(known)
+
+
+def _in_side(examples: list[Example], *, tagged: bool) -> set[str]:
+    if not tagged:
+        return {example["label"] for example in examples}
+    tags = {tag for example in examples for tag in example["tags"]}
+    # Of an entity's type both tags count as known: whether one of two words occurs in a small sample is chance.
+    kinds = {tag[2:] for tag in tags if tag[:2] in ("B-", "I-")}
+    return tags | {f"{prefix}-{kind}" for kind in kinds for prefix in "BI"}
+
+
+def _pins(task: AnyTask) -> str:
+    """The pin of the file; of two files the sha256 of both pins, a line each."""
+    if task.dev is None:
+        return task.train.sha256
+    return hashlib.sha256(f"{task.train.sha256}\n{task.dev.sha256}\n".encode()).hexdigest()
+
+
+def _one_sided(name: str, task: AnyTask, found: list[Found], side: str, left_out: LeftOut) -> str:
+    groups = len({item.group for item in found})
+    if not found:
+        return f"tasks.{name}: no example is left{_said(left_out)}"
+    return (
+        f"tasks.{name}: of {len(found)} examples in {groups} groups none is on the {side} side (dev_share "
+        f"{task.dev_share}); give more examples, another dev_share or a dev file"
+    )
+
+
+def _said(left_out: LeftOut) -> str:
+    reasons = "; ".join(f"{row['examples']}: {row['reason']}" for row in left_out.table())
+    return f" (left out: {reasons})" if reasons else ""

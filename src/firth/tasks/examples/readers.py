@@ -1,0 +1,126 @@
+"""Texts, pairs and questions out of records. A record that cannot be used is an error with its line, never skipped."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+from firth.config.tasks import PairTask, SpanTask, TextTask
+from firth.errors import DataError
+from firth.packing import Input
+from firth.records import kind_of, tidy
+from firth.tasks.examples.found import Found, LeftOut
+from firth.tasks.examples.tables import Number, Row, rows
+
+Stream: TypeAlias = "io.BufferedReader[Any]"
+
+
+def read_texts(stream: Stream, source: Input, task: TextTask, left_out: LeftOut) -> Iterator[Found]:
+    """Examples `{"text", "label"}` of one file; those without a label, or with one not listed, are left out."""
+    for at, label in _labelled(stream, source, task, (task.text_field,), left_out):
+        text = at.text(task.text_field)
+        yield Found({"text": text, "label": label}, at.group(task.group_field, text))
+
+
+def read_pairs(stream: Stream, source: Input, task: PairTask, left_out: LeftOut) -> Iterator[Found]:
+    """Examples `{"first", "second", "label"}` of one file; labels as in `read_texts`."""
+    for at, label in _labelled(stream, source, task, (task.first_field, task.second_field), left_out):
+        first, second = at.text(task.first_field), at.text(task.second_field)
+        example = {"first": first, "second": second, "label": label}
+        yield Found(example, at.group(task.group_field, f"{first}\n{second}"))
+
+
+def read_spans(stream: Stream, source: Input, task: SpanTask, left_out: LeftOut) -> Iterator[Found]:
+    """Examples `{"context", "question", "answers"}` of one file; those without an answer in the context are left out.
+
+    The answer is a text, a list of texts, or in JSON Lines `{"text": […], "answer_start": […]}` as SQuAD has it.
+    """
+    fields = (task.context_field, task.question_field, task.answer_field)
+    for line, row in rows(stream, source.where, task.format, _with_group(task, fields)):
+        at = _Record(row, source.where, line)
+        context, question = at.text(task.context_field), at.text(task.question_field)
+        given = at.answers(task.answer_field, context)
+        answers = [{"text": text, "start": start} for text, start in given if start >= 0]
+        if not answers:
+            reason = "the answer does not occur in the context" if given else "no answer"
+            left_out.add(reason, f"{', '.join(text for text, _ in given)} ← {question}" if given else question)
+            continue
+        yield Found({"context": context, "question": question, "answers": answers}, at.group(task.group_field, context))
+
+
+def _with_group(task: TextTask | PairTask | SpanTask, fields: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*fields, *([] if task.group_field is None else [task.group_field])]))
+
+
+def _labelled(
+    stream: Stream, source: Input, task: TextTask | PairTask, fields: Sequence[str], left_out: LeftOut
+) -> Iterator[tuple[_Record, str]]:
+    """Records with a label that counts; of the others, which may be broken elsewhere, no more is read."""
+    field = task.label_field
+    for line, row in rows(stream, source.where, task.format, _with_group(task, fields), optional=field):
+        at = _Record(row, source.where, line)
+        example = " ".join(str(row[name]) for name in fields)
+        if row[field] in (None, ""):
+            left_out.add("no label", example)
+            continue
+        label = at.scalar(field)
+        if task.labels and label not in task.labels:
+            left_out.add(f"its label {label!r} is not among those listed", example)
+            continue
+        yield at, label
+
+
+class _Record:
+    """One record, whose errors name its file, line and field."""
+
+    def __init__(self, row: Row, where: str, line: int) -> None:
+        self._row, self._where, self._line = row, where, line
+
+    def text(self, field: str) -> str:
+        value = self._row[field]
+        if not isinstance(value, str):
+            raise self._error(field, f"holds {kind_of(value)}, not text")
+        return self._filled(field, value)
+
+    def scalar(self, field: str) -> str:
+        """A text, number or truth value as it is written in the file."""
+        value = self._row[field]
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if not isinstance(value, str):
+            raise self._error(field, f"holds {kind_of(value)}; expected a text, a number or a truth value")
+        return self._filled(field, value).strip()
+
+    def group(self, field: str | None, otherwise: str) -> str:
+        return otherwise if field is None else self.scalar(field)
+
+    def answers(self, field: str, context: str) -> list[tuple[str, int]]:
+        """Each answer once, with the character in `context` where it starts: −1 where it does not occur."""
+        value: Any = self._row[field]
+        starts: Any = []
+        if isinstance(value, dict):
+            value, starts = value.get("text"), value.get("answer_start", [])
+            if not isinstance(value, list) or not isinstance(starts, list) or len(starts) not in (0, len(value)):
+                raise self._error(field, 'expected {"text": [texts], "answer_start": [as many numbers]}')
+        given = value if isinstance(value, list) else [value]
+        found: dict[tuple[str, int], None] = {}
+        for index, answer in enumerate(given):
+            if not isinstance(answer, str):
+                raise self._error(field, f"holds {kind_of(answer)}; expected a text or a list of texts")
+            text = self._filled(field, answer).strip()
+            found[text, self._start(field, starts[index], text, context) if starts else context.find(text)] = None
+        return list(found)
+
+    def _start(self, field: str, start: Any, text: str, context: str) -> int:
+        if not isinstance(start, Number) or not start.isdigit() or not context.startswith(text, int(start)):
+            raise self._error(field, f"the context does not hold {text[:80]!r} at character {start}")
+        return int(start)
+
+    def _filled(self, field: str, value: str) -> str:
+        if not value.strip():
+            raise self._error(field, "is empty")
+        return tidy(str(value))
+
+    def _error(self, field: str, message: str) -> DataError:
+        return DataError(f"field {field!r} {message}", self._where, self._line)
