@@ -6,6 +6,7 @@ analogies are narrower than a resampling of words would give.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,10 @@ from numpy.typing import NDArray
 LEVEL = (2.5, 97.5)
 BLOCK_VALUES = 4_000_000
 """Values ranked at once: bounds the memory of many resamples of a long list."""
+
+
+ScoreOf = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""From sums of examples' counts (resamples, counts) to scores (resamples,): any score that depends on sums alone."""
 
 
 class Interval(NamedTuple):
@@ -55,6 +60,37 @@ def rank_interval(
         return None
     low, high = np.percentile(values, LEVEL)
     return Interval(float(low), float(high))
+
+
+def score_interval(counts: NDArray[np.float64], score_of: ScoreOf, resamples: int, seed: int) -> Interval:
+    """Interval of `score_of` the summed `counts` (examples, counts) over resampled examples."""
+    drawn = np.concatenate([score_of(weights @ counts) for weights in _weights(len(counts), resamples, seed)])
+    low, high = np.percentile(drawn, LEVEL)
+    return Interval(float(low), float(high))
+
+
+def difference_interval(
+    first: NDArray[np.float64], second: NDArray[np.float64], score_of: ScoreOf, resamples: int, seed: int
+) -> Interval:
+    """Interval of the score of `first` less that of `second`, both (examples, counts) on the same examples.
+
+    The bootstrap is paired: each resample takes the same examples of both.
+    """
+    drawn = np.concatenate(
+        [score_of(weights @ first) - score_of(weights @ second) for weights in _weights(len(first), resamples, seed)]
+    )
+    low, high = np.percentile(drawn, LEVEL)
+    return Interval(float(low), float(high))
+
+
+def _weights(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """How often each of `count` examples is in each resample: blocks (resamples, count)."""
+    rng = np.random.default_rng(seed)
+    rows = max(1, BLOCK_VALUES // count)
+    for start in range(0, resamples, rows):
+        wanted = min(rows, resamples - start)
+        picks = rng.integers(0, count, (wanted, count)) + np.arange(wanted)[:, None] * count
+        yield np.bincount(picks.ravel(), minlength=wanted * count).reshape(wanted, count).astype(np.float64)
 
 
 def _correlations(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,1 +1,1 @@
-"""The four usages of an encoder (Devlin et al. 2019, figure 4): sentence, pair, span, tagging; heads and scores."""
+"""The four usages of an encoder: one text, two texts, a span of a text, a tag for each word."""

@@ -1,0 +1,140 @@
+"""A BERT as an encoder: inputs of the four usages (figure 4 of the paper) and the features of their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from firth.bert.folder import Bert
+from firth.bert.model import Encoder as Model
+from firth.progress import Meter
+from firth.tasks.usages.reading import Floats, Reading
+from firth.wordpiece.tokenizer import Encoded
+
+BATCH_TOKENS = 4096
+"""Tokens, padding included, that are read at a time when nothing is trained."""
+
+Pooling = Literal["cls", "mean"]
+Layers = Literal["last", "sum4", "concat4"]
+
+
+class Input(NamedTuple):
+    """One example; `rows` are the tokens that features are wanted of (None: one pooled row)."""
+
+    ids: list[int]
+    segments: list[int]
+    rows: list[int] | None = None
+
+
+class BertEncoder:
+    """A BERT with a choice of layers and pooling; the model's own number of positions bounds every length."""
+
+    def __init__(self, bert: Bert, pooling: Pooling = "mean", layers: Layers = "last", title: str = "encode") -> None:
+        self.bert, self.pooling, self.layers, self.title = bert, pooling, layers, title
+        self.width = bert.model.architecture.hidden * (4 if layers == "concat4" else 1)
+
+    def texts(self, texts: Sequence[str], length: int) -> Reading:
+        """[CLS] text [SEP], pooled."""
+        return _pooled([self.bert.tokenizer.encode(text, length=self._most(length)) for text in texts])
+
+    def pairs(self, firsts: Sequence[str], seconds: Sequence[str], length: int) -> Reading:
+        """[CLS] first [SEP] second [SEP], pooled."""
+        return _pooled(
+            [
+                self.bert.tokenizer.encode(first, second, length=self._most(length))
+                for first, second in zip(firsts, seconds, strict=True)
+            ]
+        )
+
+    def words(self, sentences: Sequence[Sequence[str]], length: int) -> Reading:
+        """[CLS] pieces of the words [SEP]; a word's row is that of its first piece (section 5.3)."""
+        tokenizer = self.bert.tokenizer
+        pieces = iter(tokenizer.words([word for sentence in sentences for word in sentence]))
+        inputs = []
+        for sentence in sentences:
+            ids, rows = [tokenizer.cls], []
+            for word in [next(pieces) for _ in sentence]:
+                rows.append(len(ids))
+                ids += word
+            most = self._most(length) - 1
+            ids = [*ids[:most], tokenizer.sep]
+            inputs.append(Input(ids, [0] * len(ids), [row for row in rows if row < most]))
+        return Reading(inputs, np.array([len(item.rows or ()) for item in inputs], dtype=np.int64))
+
+    def spans(self, questions: Sequence[str], contexts: Sequence[str], length: int) -> Reading:
+        """[CLS] question [SEP] context [SEP], a row for each of the context's pieces; only the context is cut."""
+        inputs, spans = [], []
+        for question, context in zip(questions, contexts, strict=True):
+            read = self.bert.tokenizer.encode(question, context, length=self._most(length), truncate="second")
+            rows = [place for place, side in enumerate(read.sides) if side == 1]
+            inputs.append(Input(read.ids, read.segments, rows))
+            spans.append(np.array([read.offsets[row] for row in rows], dtype=np.int64).reshape(-1, 2))
+        return Reading(inputs, np.array([len(part) for part in spans], dtype=np.int64), spans)
+
+    def features(self, reading: Reading) -> Floats:
+        """The rows of frozen features, computed in batches of like length."""
+        return self.features_of(self.bert.model.encoder, reading)
+
+    def features_of(self, model: Model, reading: Reading) -> Floats:
+        """As `features`, of a fine-tuned copy of the encoder."""
+        starts = reading.starts
+        out: Floats = np.empty((int(starts[-1]), self.width), np.float32)
+        tokens = sum(len(item.ids) for item in reading.inputs)
+        model.eval()
+        with torch.inference_mode(), Meter(self.title, tokens, "tokens") as meter:
+            for batch in _alike(reading.inputs):
+                found = self.forward(model, [reading.inputs[number] for number in batch]).numpy()
+                done = 0
+                for number in batch:
+                    out[starts[number] : starts[number + 1]] = found[done : done + reading.counts[number]]
+                    done += int(reading.counts[number])
+                meter.advance(sum(len(reading.inputs[number].ids) for number in batch))
+        return out
+
+    def forward(self, model: Model, inputs: Sequence[Input]) -> Tensor:
+        """The rows of `inputs`, one behind the other: (rows, width), differentiable."""
+        longest = max(len(item.ids) for item in inputs)
+        ids = torch.full((len(inputs), longest), self.bert.tokenizer.pad)
+        segments = torch.zeros((len(inputs), longest), dtype=torch.int64)
+        mask = torch.zeros((len(inputs), longest), dtype=torch.bool)
+        for number, item in enumerate(inputs):
+            ids[number, : len(item.ids)] = torch.tensor(item.ids)
+            segments[number, : len(item.ids)] = torch.tensor(item.segments)
+            mask[number, : len(item.ids)] = True
+        hidden = self._hidden(model, ids, segments, None if bool(mask.all()) else mask)  # (B, L, width)
+        if inputs[0].rows is not None:
+            flat = [number * longest + row for number, item in enumerate(inputs) for row in item.rows or ()]
+            return hidden.flatten(0, 1)[torch.tensor(flat, dtype=torch.int64)]
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        weights = mask.to(hidden.dtype).unsqueeze(-1)
+        return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+
+    def _hidden(self, model: Model, ids: Tensor, segments: Tensor, mask: Tensor | None) -> Tensor:
+        if self.layers == "last":
+            return model(ids, segments, mask)  # type: ignore[no-any-return]
+        last = model.layers_of(ids, segments, mask)[-4:]
+        return torch.cat(last, dim=-1) if self.layers == "concat4" else torch.stack(last).sum(dim=0)
+
+    def _most(self, length: int) -> int:
+        return min(length, self.bert.model.architecture.positions)
+
+
+def _pooled(read: Sequence[Encoded]) -> Reading:
+    return Reading([Input(item.ids, item.segments) for item in read], np.ones(len(read), np.int64))
+
+
+def _alike(inputs: Sequence[Input]) -> Iterator[list[int]]:
+    """Numbers of inputs in batches of like length, longest first: what fits in memory once, fits to the end."""
+    batch: list[int] = []
+    for number in sorted(range(len(inputs)), key=lambda n: (-len(inputs[n].ids), n)):
+        if batch and (len(batch) + 1) * len(inputs[batch[0]].ids) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch

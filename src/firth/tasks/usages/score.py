@@ -1,0 +1,165 @@
+"""One task, all encoders side by side: features, heads of several seeds, scores with intervals, ties."""
+
+from __future__ import annotations
+
+import gc
+import json
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from firth.config.tasks import Evaluation, Mode
+from firth.tasks.examples.files import Examples
+from firth.tasks.usages.contextual import BertEncoder
+from firth.tasks.usages.encoders import Source
+from firth.tasks.usages.finetune import finetune
+from firth.tasks.usages.heads import Targets, train_head
+from firth.tasks.usages.measures import Measure
+from firth.tasks.usages.problems import Problem, problem_of
+from firth.tasks.usages.reading import Encoder, Reading
+
+DIGITS = 6
+OWN_WEIGHTS = ("skipgram", "cbow", "bert")
+"""Encoders of which results name the weights: those that the gate may promote."""
+
+Predict = Callable[[int], list[Any]]
+"""Seed to predictions for the dev side."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """`results` as in `results.json`; `predictions` by system, one record a dev example."""
+
+    results: dict[str, Any]
+    predictions: dict[str, list[dict[str, Any]]]
+
+    def prediction_lines(self, system: str) -> Iterator[str]:
+        """`predictions-SYSTEM.jsonl`, line by line."""
+        for record in self.predictions[system]:
+            yield json.dumps(record, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def score_task(examples: Examples, encoders: Mapping[str, Source], settings: Evaluation) -> Scored:
+    """Train heads on each encoder's features of the train side and score them on the dev side.
+
+    The same examples, weights, settings and number of threads give the same result.
+
+    Raises:
+        DataError: the examples leave nothing to learn or to score.
+    """
+    problem = problem_of(examples)
+    metric = examples.manifest["metric"]
+    guesses, what = problem.baseline()
+    majority = problem.measures(guesses)[metric]
+    systems: list[dict[str, Any]] = []
+    predictions: dict[str, list[dict[str, Any]]] = {}
+    with _threads(settings.threads):
+        for name, source in encoders.items():
+            for mode, details, predict in _systems(problem, examples, source, settings):
+                system = name if mode == "frozen" else f"{name}-{mode}"
+                tried = {seed: predict(seed) for seed in settings.seeds}
+                scores = {seed: problem.measures(predicted)[metric].score for seed, predicted in tried.items()}
+                median = statistics.median_low(scores.values())
+                seed = next(seed for seed, score in scores.items() if score == median)
+                measures = problem.measures(tried[seed])
+                low, high = measures[metric].interval(settings.bootstrap)
+                systems.append(
+                    {
+                        "system": system,
+                        "encoder": name,
+                        "mode": mode,
+                        "label": source.label + (", fine-tuned" if mode == "finetuned" else ""),
+                        "score": _rounded(median),
+                        "low": _rounded(low),
+                        "high": _rounded(high),
+                        "seeds": [_rounded(score) for score in scores.values()],
+                        "tie_with_majority": measures[metric].ties_with(majority, settings.bootstrap),
+                        "details": details
+                        | {"constant": problem.constant(tried[seed]), "seed": seed}
+                        | {name: _rounded(measure.score) for name, measure in measures.items()},
+                    }
+                )
+                predictions[system] = _records(examples, problem, tried[seed], measures[metric])
+            gc.collect()
+    files = examples.manifest["files"]
+    return Scored(
+        {
+            **{key: examples.manifest[key] for key in ("task", "kind", "title", "metric", "published")},
+            "examples": {"train": len(examples.train), "dev": len(examples.dev)},
+            "digests": {side: files[f"{side}.jsonl"]["sha256"] for side in ("train", "dev")},
+            "settings": settings.model_dump(mode="json"),
+            "majority": {"score": _rounded(majority.score), "what": what},
+            "systems": systems,
+            "weights": {name: encoders[name].sha256() for name in OWN_WEIGHTS if name in encoders},
+        },
+        predictions,
+    )
+
+
+def summary(results: Mapping[str, Any]) -> Iterator[str]:
+    """One line a system, and one for the answer without an encoder; ties are shown as ties."""
+    width = max([len("majority"), *(len(system["system"]) for system in results["systems"])])
+    baseline = results["majority"]
+    yield f"{'majority':{width}}  {baseline['score']:.3f}                 {baseline['what']}"
+    for system in results["systems"]:
+        verdict = "  ≈ majority" if system["tie_with_majority"] else ""
+        interval = f"[{system['low']:.3f}, {system['high']:.3f}]"
+        yield f"{system['system']:{width}}  {system['score']:.3f}  {interval}{verdict}"
+
+
+def _systems(
+    problem: Problem, examples: Examples, source: Source, settings: Evaluation
+) -> Iterator[tuple[Mode, dict[str, Any], Predict]]:
+    """The modes in which this encoder is measured, and details that hold for each of them."""
+    encoder: Encoder = source.load()
+    modes = [mode for mode in settings.modes if mode == "frozen" or isinstance(encoder, BertEncoder)]
+    if not modes:
+        return
+    train, dev = problem.read(encoder, examples.train), problem.read(encoder, examples.dev)
+    targets = problem.targets(train)
+    details: dict[str, Any] = {key: _rounded(value) for key, value in problem.reach(dev).items()}
+    details["learned_from"] = len(targets.usable)
+    for mode in modes:
+        if mode == "frozen":
+            yield mode, details, _frozen(problem, encoder, train, dev, targets, settings)
+        elif isinstance(encoder, BertEncoder):
+            yield mode, details, _finetuned(problem, encoder, train, dev, targets, settings)
+
+
+def _frozen(
+    problem: Problem, encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation
+) -> Predict:
+    features, unseen = encoder.features(train), encoder.features(dev)
+    return lambda seed: problem.predict(train_head(features, train, targets, settings.head, seed).logits(unseen), dev)
+
+
+def _finetuned(
+    problem: Problem, encoder: BertEncoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation
+) -> Predict:
+    return lambda seed: problem.predict(finetune(encoder, train, targets, settings.finetuning, seed).logits(dev), dev)
+
+
+def _records(examples: Examples, problem: Problem, predicted: list[Any], measure: Measure) -> list[dict[str, Any]]:
+    return [
+        {"id": example["id"], "predicted": guess, "expected": gold, "score": _rounded(score)}
+        for example, guess, gold, score in zip(examples.dev, predicted, problem.expected, measure.each(), strict=True)
+    ]
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Torch's number of threads for a while: sums are added in another order with another number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), DIGITS) + 0.0
