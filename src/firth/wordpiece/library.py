@@ -71,13 +71,17 @@ def build(
     return made
 
 
+def tidy(text: str) -> str:
+    """`text` with characters that no UTF-8 holds (lone surrogates) as U+FFFD, which BERT removes."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
 def encode_batch(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Any]:
-    """The library's encodings of `texts`, without special tokens. Lone surrogates, which no UTF-8 holds, are U+FFFD."""
+    """The library's encodings of `texts`, without special tokens."""
     try:
         return list(tokenizer.encode_batch_fast(texts, add_special_tokens=False))
     except (TypeError, UnicodeEncodeError):
-        tidied = [_SURROGATE.sub("\ufffd", text) for text in texts]
-        return list(tokenizer.encode_batch_fast(tidied, add_special_tokens=False))
+        return list(tokenizer.encode_batch_fast([tidy(text) for text in texts], add_special_tokens=False))
 
 
 def encode_one(tokenizer: Tokenizer, text: str) -> Any:
@@ -85,7 +89,7 @@ def encode_one(tokenizer: Tokenizer, text: str) -> Any:
     try:
         return tokenizer.encode(text, add_special_tokens=False)
     except (TypeError, UnicodeEncodeError):
-        return tokenizer.encode(_SURROGATE.sub("\ufffd", text), add_special_tokens=False)
+        return tokenizer.encode(tidy(text), add_special_tokens=False)
 
 
 def _mind_forks() -> None:
