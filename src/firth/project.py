@@ -40,3 +40,12 @@ def run_folder(stage: str, fingerprint: str, root: Path | None = None) -> Path:
     folder = state_folder(root) / "runs" / stage.replace("@", "-") / fingerprint
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def find_folder(name: str) -> Path:
+    """Folder `name`: absolute, in the current folder, or in the clone (a flow run's worktree holds what Git tracks)."""
+    given = Path(name).expanduser()
+    for place in (Path.cwd(), state_folder().parent):
+        if (place / given).is_dir():
+            return place / given
+    raise FirthError(f"{name}: no such folder (a relative path is one below the project folder)")

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from firth.canonical import file_sha256
+from firth.canonical import file_sha256, read_json
 from firth.errors import IntegrityError
 
 RAW_SCHEMA = pa.schema(
@@ -117,3 +117,17 @@ def read_shards(
         file = pq.ParquetFile(folder / entry["file"])
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group, columns=columns).to_pylist()
+
+
+def corpus_side(folder: Path, side: str) -> tuple[int, Iterator[list[str]]]:
+    """How many documents the prepared corpus in `folder` has on `side` (train, heldout), and the sentences of each.
+
+    Raises:
+        IntegrityError: there is no such corpus, or, while it is read, a shard is missing or altered.
+    """
+    manifest = read_json(folder / "manifest.json")
+    if not isinstance(manifest, dict) or not {"shards", "documents", "words"} <= manifest.keys():
+        raise IntegrityError(f"{folder / 'manifest.json'}: not the manifest of a prepared corpus")
+    entries = [entry for entry in manifest["shards"] if Path(entry["file"]).parts[0] == side]
+    documents = sum(entry["documents"] for entry in entries)
+    return documents, (row["sentences"] for row in read_shards(folder, entries, columns=["sentences"]))

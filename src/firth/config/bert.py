@@ -21,7 +21,7 @@ class WordPiece(Section):
     lowercase: bool = Field(default=True, description="Lower-case the text (BERT's uncased models).")
     strip_accents: bool = Field(default=True, description="Remove accents; the paper does so where it lower-cases.")
     chinese_characters: bool = Field(default=True, description="Make each CJK character a word of its own.")
-    min_count: int = Field(default=2, ge=1, description="Rarer words and pairs of pieces teach nothing.")
+    min_count: int = Field(default=2, ge=1, description="A pair of pieces that occurs less often is not merged.")
     alphabet: int = Field(default=1000, ge=16, le=100_000, description="Most single characters kept.")
     base: str = Field(
         default="", description="Folder of a model whose vocabulary is taken as it is; empty: learn a new one."

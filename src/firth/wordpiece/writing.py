@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -182,3 +182,12 @@ def _write(
 def _count(ids: NDArray[Any], unigrams: NDArray[np.int64]) -> None:
     for start in range(0, len(ids), BATCH_IDS):
         unigrams += np.bincount(ids[start : start + BATCH_IDS], minlength=len(unigrams))
+
+
+def summary(manifest: Mapping[str, Any]) -> list[str]:
+    """What was written, in lines for a person."""
+    return [
+        f"tokenize {side}: {counts['tokens']} tokens in {counts['sentences']} sentences of {counts['documents']} "
+        f"documents, {counts['unknown_share']:.3%} of the tokens unknown, {len(counts['shards'])} shard(s)"
+        for side, counts in manifest["splits"].items()
+    ]
