@@ -1,4 +1,4 @@
-"""Raw text to promoted word vectors: DVC's stages as tasks in a worktree of the clone, then the gate and the report."""
+"""Raw text to promoted word vectors and BERT: DVC's stages as tasks in a worktree, then the gate and the report."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ def pipeline(
     skipgram_learning_rate: form.LearningRate = 0.0,
     cbow_epochs: form.Epochs = 0,
     cbow_learning_rate: form.LearningRate = 0.0,
+    bert_size: form.Size = "as in params.yaml",
+    bert_steps: form.Steps = 0,
+    bert_batch: Annotated[int, Field(ge=0, le=65_536)] = 0,
+    bert_learning_rate: form.LearningRate = 0.0,
     overrides: list[str] = [],  # noqa: B006 — the form shows a default as it is written here
     stages: list[str] = [],  # noqa: B006
     promote: bool = True,
@@ -43,8 +47,12 @@ def pipeline(
         skipgram_learning_rate: word2vec.skipgram.learning_rate: where the learning rate starts. 0: as in params.yaml.
         cbow_epochs: word2vec.cbow.epochs: passes over the corpus. 0: as in params.yaml.
         cbow_learning_rate: word2vec.cbow.learning_rate: where the learning rate starts. 0: as in params.yaml.
+        bert_size: bert.size: layers and width, from tiny (2 x 128) and mini (4 x 256) to large (24 x 1024).
+        bert_steps: bert.steps: optimizer steps; more than bert.optimizer.warmup_steps. 0: as in params.yaml.
+        bert_batch: bert.batch: sequences in a step. 0: as in params.yaml.
+        bert_learning_rate: bert.optimizer.learning_rate: the highest, after the warm-up. 0: as in params.yaml.
         overrides: Any other parameter, as key=value, such as words.min_count=10.
-        stages: Only these stages, such as word2vec@cbow, and what they need. Empty: all.
+        stages: Only these stages, such as word2vec@cbow or bert, and what they need. Empty: all.
         promote: Let the gate decide at the end whether the trained models become champions.
     """
     fields = {
@@ -55,6 +63,10 @@ def pipeline(
         "word2vec.skipgram.learning_rate": skipgram_learning_rate,
         "word2vec.cbow.epochs": cbow_epochs,
         "word2vec.cbow.learning_rate": cbow_learning_rate,
+        "bert.size": bert_size,
+        "bert.steps": bert_steps,
+        "bert.batch": bert_batch,
+        "bert.optimizer.learning_rate": bert_learning_rate,
     }
     asked = plan.make(find_root(), form.preset_of(preset), form.overrides(fields, overrides), stages)
     name, flow_run = str(runtime.flow_run.name), str(runtime.flow_run.id)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
+from firth.config.evaluation import GateModel
 from firth.project import find_root
 from firth.registry.promote import promote_all
 from firth.registry.show import decisions_markdown
 
-ALL_MODELS: list[Literal["skipgram", "cbow"]] = ["skipgram", "cbow"]
+ALL_MODELS: list[GateModel] = ["skipgram", "cbow", "bert"]
 
 
 @flow(name="promote", persist_result=False)
 def promote(
-    models: Annotated[list[Literal["skipgram", "cbow"]], Field(min_length=1)] = ALL_MODELS,
+    models: Annotated[list[GateModel], Field(min_length=1)] = ALL_MODELS,
     folder: str = "",
 ) -> list[dict[str, Any]]:
-    """Decide by the policy in `params.yaml` whether the trained vectors become champions; the decisions as JSON.
+    """Decide by the policies in `params.yaml` whether the trained models become champions; the decisions as JSON.
 
     Args:
         models: Models to decide about.
-        folder: Project folder whose data/vectors are judged; empty for this one.
+        folder: Project folder whose data/vectors and data/models are judged; empty for this one.
     """
     log = get_run_logger()
     root = Path(folder) if folder else find_root()

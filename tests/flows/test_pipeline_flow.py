@@ -80,8 +80,11 @@ def test_the_form_has_bounds_and_descriptions_that_a_server_enforces() -> None:
 def test_a_field_out_of_bounds_is_refused() -> None:
     from prefect.exceptions import ParameterTypeError
 
-    with pytest.raises(ParameterTypeError, match="window"):
-        pipeline.validate_parameters({"window": -1})
+    for field in ("window", "bert_steps", "bert_learning_rate"):
+        with pytest.raises(ParameterTypeError, match=field):
+            pipeline.validate_parameters({field: -1})
+    with pytest.raises(ParameterTypeError, match="bert_size"):
+        pipeline.validate_parameters({"bert_size": "huge"})
 
 
 def test_every_field_is_a_parameter(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,11 +101,15 @@ def test_every_field_is_a_parameter(clone: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("firth.pipeline.plan.make", stop)
     with pytest.raises(Stop):
         pipeline.fn(window=7, dim=50, negatives=3, skipgram_epochs=2, skipgram_learning_rate=0.5, cbow_epochs=4,
-                    cbow_learning_rate=0.25, overrides=["word2vec.sample=0.01"])  # fmt: skip
+                    cbow_learning_rate=0.25, bert_size="tiny", bert_steps=500, bert_batch=16, bert_learning_rate=0.002,
+                    overrides=["word2vec.sample=0.01"])  # fmt: skip
     word2vec = asked[0].params.word2vec
     assert (word2vec.window, word2vec.dim, word2vec.negatives, word2vec.sample) == (7, 50, 3, 0.01)
     assert (word2vec.skipgram.epochs, word2vec.skipgram.learning_rate) == (2, 0.5)
     assert (word2vec.cbow.epochs, word2vec.cbow.learning_rate) == (4, 0.25)
+    bert = asked[0].params.bert
+    assert (bert.size, bert.steps, bert.batch, bert.optimizer.learning_rate) == ("tiny", 500, 16, 0.002)
+    assert len(asked[0].changes) == 12
 
 
 @pytest.mark.slow
@@ -130,7 +137,7 @@ def test_a_changed_parameter_runs_what_depends_on_it_and_comes_home(clone: Path)
     assert (clone / "data/report/index.html").read_text() == "<p>window 6"
     assert list((clone / ".firth" / "worktrees").glob("*/")) == []
     _tasks, artifacts = last_run()
-    assert "| model | 0.6000 |" in artifacts["scores"].data
+    assert "| training loss | 0.6000 |" in artifacts["scores"].data
     assert f"dvc exp apply {result['run']}" in artifacts["scores"].data
 
 

@@ -28,8 +28,8 @@ def test_the_form_shows_what_can_be_chosen() -> None:
 
     schema = parameter_schema(promote).model_dump()
     models = schema["properties"]["models"]
-    assert models["items"]["enum"] == ["skipgram", "cbow"]
-    assert models["default"] == ["skipgram", "cbow"]
+    assert models["items"]["enum"] == ["skipgram", "cbow", "bert"]
+    assert models["default"] == ["skipgram", "cbow", "bert"]
     assert models["description"] == "Models to decide about."
 
 

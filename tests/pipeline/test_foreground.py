@@ -74,7 +74,8 @@ def test_a_run_prints_stages_scores_and_what_to_do_next_and_leaves_nothing_runni
     assert "▸ train   started" in error
     assert "= raw@x   up to date" in error
     assert "Finished in state" not in error, "Prefect's own lines go to a file"
-    assert re.search(r"^train/loss +0\.6", out, re.MULTILINE)
+    assert re.search(r"^training loss +0\.6", out, re.MULTILINE)
+    assert "@champion" not in out, "nothing was promoted: there is none to ask about"
     assert "firth run --set" in out
     assert "| prefect" not in out + error
     assert left_running(project) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.toy_project import replace
 
-from firth.config import preset_names
+from firth.config import bert, preset_names
 from firth.errors import ConfigError, FirthError
 from firth.pipeline import form, plan
 
@@ -49,11 +49,17 @@ def test_a_preset_runs_although_params_yaml_is_broken(toy: Path) -> None:
 
 
 def test_the_form_offers_every_preset() -> None:
-    assert list(form.Preset.__args__) == [form.AS_IS, *preset_names()]
+    first, *names = form.Preset.__args__
+    assert first == form.AS_IS
+    assert sorted(names) == preset_names()
+
+
+def test_the_form_offers_every_size_of_bert() -> None:
+    assert form.Size.__args__ == (form.AS_IS, *bert.Size.__args__)
 
 
 def test_fields_that_were_not_filled_in_change_nothing() -> None:
-    fields = {"word2vec.window": 0, "word2vec.dim": 50, "word2vec.cbow.learning_rate": 0.03}
+    fields = {"word2vec.window": 0, "word2vec.dim": 50, "word2vec.cbow.learning_rate": 0.03, "bert.size": form.AS_IS}
     assert form.overrides(fields, ["word2vec.dim=60", "  "]) == [
         "word2vec.dim=50", "word2vec.cbow.learning_rate=0.03", "word2vec.dim=60",
     ]  # fmt: skip

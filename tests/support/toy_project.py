@@ -25,7 +25,7 @@ stages:
     deps: [src/train.py, data/raw]
     params: [word2vec.window]
     outs: [data/model]
-    metrics: [data/metrics/train-model.json]
+    metrics: [data/metrics/word2vec-toy.json]
     meta: {cores: 2}
   report:
     cmd: PYTHONPATH=src python src/report.py
@@ -51,7 +51,7 @@ if window == 13:
 pathlib.Path("data/model").mkdir(parents=True)
 pathlib.Path("data/model/model.txt").write_text(f"window {window}")
 pathlib.Path("data/metrics").mkdir(parents=True, exist_ok=True)
-pathlib.Path("data/metrics/train-model.json").write_text(json.dumps({"train/loss": window / 10}))
+pathlib.Path("data/metrics/word2vec-toy.json").write_text(json.dumps({"train/loss": window / 10}))
 """
 
 REPORT = """\

@@ -23,7 +23,8 @@ def add_to(app: typer.Typer) -> None:
 
 def promote(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="skipgram, cbow; default: both.")
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="skipgram, cbow, bert; default: those of gate.models."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -39,7 +40,7 @@ def promote(
     _print([item.data() for item in promotions] if json else decisions_table(promotions))
 
 
-def rollback(name: Annotated[str, typer.Argument(metavar="MODEL", help="Such as word2vec-skipgram.")]) -> None:
+def rollback(name: Annotated[str, typer.Argument(metavar="MODEL", help="Such as word2vec-skipgram or bert.")]) -> None:
     """Give @champion back to @previous; a second rollback restores the first state."""
     from firth.registry.promote import rollback as roll_back
 
@@ -48,7 +49,9 @@ def rollback(name: Annotated[str, typer.Argument(metavar="MODEL", help="Such as 
 
 
 def lineage(
-    address: Annotated[str, typer.Argument(metavar="MODEL@ALIAS", help="Such as word2vec-skipgram@champion.")],
+    address: Annotated[
+        str, typer.Argument(metavar="MODEL@ALIAS", help="Such as word2vec-skipgram@champion or bert/2.")
+    ],
     json: Json = False,
 ) -> None:
     """Walk back: alias, version, run, git commit, DVC hashes, validation, sources."""

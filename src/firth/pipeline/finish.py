@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from firth.canonical import file_sha256, read_json, write_json
+from firth.config.evaluation import GateModel
 from firth.errors import FirthError
-from firth.pipeline import experiment
+from firth.pipeline import experiment, services
 from firth.pipeline.place import Place
 from firth.pipeline.schedule import Outcome
-from firth.pipeline.scores import markdown, scores
+from firth.pipeline.scores import markdown, tables
 from firth.pipeline.tasks import EVENT
 from firth.project import state_folder
+from firth.tracking.evidence import stage_that_measures
 from firth.tracking.provenance import git_state
+from firth.tracking.store import URI_VARIABLE
+from firth.tracking.trained import is_trained, stage_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Summary:
     outcomes: list[dict[str, Any]]
     applied: bool  # whether the clone now holds the run's results
     experiment: str | None  # the commit of the DVC experiment of the same name as the run
-    scores: dict[str, dict[str, str]] = field(default_factory=dict)
+    scores: list[dict[str, Any]] = field(default_factory=list)  # tables of `firth.pipeline.scores`
     decisions: list[dict[str, Any]] = field(default_factory=list)
     report: str | None = None
 
@@ -65,7 +70,8 @@ def keep(place: Place, outcomes: Mapping[str, Outcome]) -> Summary:
         how = f"dvc exp apply {place.run}"
         why = "it changed parameters" if place.plan.changed else "the clone has changed meanwhile"
         say(f"kept as experiment {place.run}, not applied, because {why}: {how}")
-    return Summary(place.run, [asdict(outcome) for outcome in outcomes.values()], applied, saved, scores(place.folder))
+    found = [asdict(table) for table in tables(place.folder)]
+    return Summary(place.run, [asdict(outcome) for outcome in outcomes.values()], applied, saved, found)
 
 
 def track(place: Place) -> list[dict[str, Any]]:
@@ -75,12 +81,16 @@ def track(place: Place) -> list[dict[str, Any]]:
     return [asdict(each) for each in reconcile.reconcile(place.folder)]
 
 
-def scored_models(place: Place) -> list[Literal["skipgram", "cbow"]]:
-    """Models that the gate can decide about: in its policy, trained, and scored in this run."""
-    if "word-tasks" not in place.graph.stages:
-        return []
-    vectors = place.folder / "data" / "vectors"
-    return [model for model in place.plan.params.gate.models if (vectors / model / "training.json").is_file()]
+def scored_models(place: Place) -> list[GateModel]:
+    """Models that the gate can decide about: offered, trained, and measured in this run on all that it asks for."""
+    gate = place.plan.params.gate
+    return [
+        model
+        for model in gate.models
+        if is_trained(place.folder, model)
+        and {stage_of(model), *(stage_that_measures(suite, model) for suite in gate.policy(model).suites)}
+        <= set(place.graph.stages)
+    ]
 
 
 def render_run(
@@ -116,10 +126,11 @@ def render_report(root: Path) -> Path:
 def _render(folder: Path, known: Mapping[str, Any], page: Path, data: Path) -> Path:
     from firth.report import final
 
+    tracker = _tracker_pages(data.parent) if known.get("runs") else None
     git = git_state(folder)
     return final.render(
         folder,
-        runs=[{"stage": f"word2vec@{each['model']}", "run_id": each["run_id"]} for each in known.get("runs", [])],
+        runs=[_run(each, tracker) for each in known.get("runs", [])],
         decisions=known.get("decisions", []),
         commit=git["commit"],
         dirty=git["dirty"],
@@ -128,6 +139,20 @@ def _render(folder: Path, known: Mapping[str, Any], page: Path, data: Path) -> P
         page=page,
         data=data,
     )
+
+
+def _run(each: Mapping[str, Any], tracker: str | None) -> dict[str, Any]:
+    """A training's run as the page wants it: what it came to, and its page in the tracker."""
+    address = f"{tracker}/#/experiments/{each['experiment_id']}/runs/{each['run_id']}" if tracker else None
+    ends = {name: value for name, value in each["metrics"].items() if not name.startswith("train/")}
+    own = {key: each[key] for key in ("stage", "run_id", "experiment_id", "seconds")}
+    return {**own, "metrics": ends, "url": address}
+
+
+def _tracker_pages(root: Path) -> str | None:
+    """Where the tracker's pages are; None where it is a file and no server of `firth up` shows it."""
+    named = os.environ.get(URI_VARIABLE) or services.environment(root).get(URI_VARIABLE, "")
+    return named.rstrip("/") if named.startswith(("http://", "https://")) else None
 
 
 def publish(place: Place, summary: Summary) -> None:

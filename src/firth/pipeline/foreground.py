@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ FLOW = "flows/pipeline.py:pipeline"
 INTERRUPTED = 130
 
 NEXT = (
-    ("firth lineage word2vec-skipgram@champion", "where the vectors come from, down to the bytes of the corpora"),
     ("firth run --set word2vec.window=8", "change one parameter: only what depends on it runs"),
     ("firth up", "the same pipeline from a form in the browser; runs compared in MLflow"),
 )
@@ -98,5 +97,13 @@ def _show(summary: dict[str, Any], clock: Clock) -> None:
     if summary["report"]:
         print(f"report: {summary['report']}")
     print("\nnext:")
-    for command, why in NEXT:
+    for command, why in (*_champions(summary["decisions"]), *NEXT):
         print(f"  {command:<42} {why}")
+
+
+def _champions(decisions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What can be asked of a champion, where there is one."""
+    for each in decisions:
+        if each["champion"] is not None:
+            return [(f"firth lineage {each['name']}@champion", "where it comes from, down to the bytes of the corpora")]
+    return []

@@ -13,14 +13,17 @@ from pydantic import Field
 
 AS_IS = "as in params.yaml"
 
-Preset = Literal["as in params.yaml", "demo"]
+Preset = Literal["as in params.yaml", "demo", "mini", "small", "base", "large"]
+Size = Literal["as in params.yaml", "tiny", "mini", "small", "medium", "base", "large"]
 Epochs = Annotated[int, Field(ge=0, le=1000)]
+Steps = Annotated[int, Field(ge=0, le=10_000_000)]
 LearningRate = Annotated[float, Field(ge=0, le=1)]
 
 
-def overrides(fields: Mapping[str, float], more: Sequence[str]) -> list[str]:
+def overrides(fields: Mapping[str, float | str], more: Sequence[str]) -> list[str]:
     """`key=value` for each field that was filled in, then the free ones, so that these win."""
-    return [f"{key}={value!r}" for key, value in fields.items() if value] + [text for text in more if text.strip()]
+    filled = [f"{key}={value!r}" for key, value in fields.items() if value and value != AS_IS]
+    return filled + [text for text in more if text.strip()]
 
 
 def preset_of(choice: str) -> str | None:

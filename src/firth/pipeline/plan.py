@@ -39,10 +39,15 @@ def make(root: Path, preset: str | None, overrides: Sequence[str], targets: Sequ
     current = _current(path)
     changed = params != current
     head(root)
-    if targets and current is not None and set(params.corpora) == set(current.corpora):
-        with Project(root) as clone:  # other corpora make other stages: those are checked in the worktree
+    if targets and current is not None and _same_stages(params, current):
+        with Project(root) as clone:
             clone.graph().select(targets)
     return Plan(root, text if changed else now, params, changed, tuple(targets), _changes(current, params))
+
+
+def _same_stages(params: Params, current: Params) -> bool:
+    """Other corpora or tasks make other stages: those are checked in the worktree."""
+    return set(params.corpora) == set(current.corpora) and set(params.tasks) == set(current.tasks)
 
 
 def _own(path: Path, overrides: Sequence[str]) -> tuple[str, Params]:

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from firth.pipeline.scores import columns
 from firth.pipeline.tasks import EVENT
 from firth.progress import duration
 
@@ -62,30 +61,27 @@ def show_stages(console: Console, outcomes: Sequence[Mapping[str, Any]]) -> None
     console.print(table)
 
 
-def show_scores(
-    console: Console, table: Mapping[str, Mapping[str, str]], decisions: Sequence[Mapping[str, Any]]
-) -> None:
-    """A column a model: its scores, and what the gate decided about it."""
-    if not table:
-        return
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("")
-    for model in table:
-        shown.add_column(escape(model), justify="right")
-    for name in columns(table):
-        shown.add_row(escape(name), *(escape(row.get(name, "–")) for row in table.values()))
-    verdicts = {str(each["model"]): each for each in decisions}
-    if verdicts:
-        shown.add_row("gate", *(_verdict(verdicts.get(model)) for model in table))
-    console.print(shown)
+def show_scores(console: Console, tables: Sequence[Mapping[str, Any]], decisions: Sequence[Mapping[str, Any]]) -> None:
+    """A small table for each kind of model and one for the tasks; then, a line a model, what the gate decided."""
+    for table in tables:
+        shown = Table(box=None, pad_edge=False)
+        shown.add_column(escape(table["title"]), header_style="bold")
+        for name in table["columns"]:
+            shown.add_column(escape(name), justify="right")
+        for row in table["rows"]:
+            shown.add_row(*map(escape, row))
+        console.print(shown)
+        if table["note"]:
+            console.print(escape(table["note"]), style="dim", highlight=False)
+        console.print()
     for each in decisions:
-        if each["verdict"] == "refused":
-            console.print(f"{each['model']}: refused: " + escape("; ".join(each.get("reasons", []))), highlight=False)
+        console.print(f"gate  {escape(_verdict(each))}", highlight=False, soft_wrap=True)
 
 
-def _verdict(decision: Mapping[str, Any] | None) -> str:
-    if decision is None:
-        return "–"
+def _verdict(decision: Mapping[str, Any]) -> str:
     version = decision.get("champion")
-    held = f", @champion is v{version}" if version is not None else ""
-    return escape(f"{decision['verdict']}{held}")
+    held = f"@champion is v{version}" if version is not None else "there is no champion"
+    reasons = "; ".join(decision.get("reasons", []))
+    if decision["verdict"] == "refused":
+        return f"{decision['model']}: refused: {reasons}; {held}"
+    return f"{decision['model']}: {decision['verdict']}, {held}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firth.config.corpora import FileSource
+from firth.config.tasks import LocalFile
 from firth.errors import FirthError
 from firth.pipeline.git import clean_environment, git
 from firth.pipeline.graph import Project
@@ -113,13 +114,21 @@ def _configure_dvc(root: Path, place: Path) -> None:
         config["core"]["site_cache_dir"] = str(place / ".dvc" / "tmp" / "site")
 
 
+def _named_files(params: Params) -> list[str]:
+    """Files of one's own and globs that the parameters name, relative ones from the project folder."""
+    corpora = [corpus.paths for corpus in params.corpora.values() if isinstance(corpus, FileSource)]
+    sides = [side for task in params.tasks.values() for side in (task.train, task.dev)]
+    examples = [side.path for side in sides if isinstance(side, LocalFile)]
+    models = [f"{folder.rstrip('/')}/*" for folder in (params.wordpiece.base, params.bert.init) if folder]
+    return [*(pattern for paths in corpora for pattern in paths), *examples, *models]
+
+
 def _link_inputs(root: Path, place: Path, snapshot: Snapshot, params: Params) -> None:
-    """Link what stages read but Git does not carry: large untracked files, and corpora's files below the clone."""
+    """Link what stages read but Git does not carry: large untracked files, and what `params` names below the clone."""
     names = {name for name, _bytes, _time in snapshot.large}
-    for corpus in params.corpora.values():
-        for pattern in corpus.paths if isinstance(corpus, FileSource) else ():
-            if not Path(pattern).is_absolute():
-                names |= {path.relative_to(root).as_posix() for path in root.glob(pattern) if path.is_file()}
+    for pattern in _named_files(params):
+        if not Path(pattern).is_absolute():
+            names |= {path.relative_to(root).as_posix() for path in root.glob(pattern) if path.is_file()}
     for name in sorted(names):
         target = place / name
         if not target.exists():

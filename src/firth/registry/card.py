@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-LIMITS = (
+from firth.config.load import flatten
+from firth.tracking.evidence import MLM
+from firth.tracking.trained import WORD_MODELS
+
+WORD_LIMITS = (
     "Static vectors: one per word form, senses mixed; words outside the vocabulary have none.",
     "They repeat the biases of their text; do not judge people by them.",
     "Cosines tell relatedness, not truth; opposites are often close.",
 )
-RECIPE_KEYS = ("dim", "window", "negatives", "sample", "learning_rate", "epochs", "seed")
+BERT_LIMITS = (
+    "It fills gaps with what its text makes likely, not with what is true.",
+    "It repeats the biases of its text; do not judge people by it.",
+    "It reads no more than the tokens of its longest sequence, and knows no text but that of its corpora.",
+    "A score that is no better than the majority answer says that nothing was learnt for that task.",
+)
+WORD_RECIPE = ("dim", "window", "negatives", "sample", "learning_rate", "epochs", "seed")
+BERT_RECIPE = (
+    "size", "length", "batch", "steps", "optimizer.learning_rate", "masking.rate", "masking.whole_words",
+    "next_sentence", "init", "seed",
+)  # fmt: skip
 
 
 def card(
@@ -23,26 +37,35 @@ def card(
     reasons: tuple[str, ...],
 ) -> str:
     """The card as Markdown."""
-    recipe = ", ".join(f"{key} {params[key]}" for key in RECIPE_KEYS if key in params)
+    static = model in WORD_MODELS
+    name, keys = (f"word2vec {model}", WORD_RECIPE) if static else ("BERT", BERT_RECIPE)
+    flat = flatten(params)
+    recipe = ", ".join(f"{key} {flat[key]}" for key in keys if flat.get(key) not in (None, ""))
     lines = [
-        f"word2vec {model}: {recipe}." if recipe else f"word2vec {model}.",
+        f"{name}: {recipe}." if recipe else f"{name}.",
         "",
         "**Data**",
-        *(f"- {name}: {source['attribution']}. Licence: {source['licence']}" for name, source in corpora.items()),
+        *(f"- {corpus}: {source['attribution']}. Licence: {source['licence']}" for corpus, source in corpora.items()),
         "",
-        "**Scores** (95% bootstrap intervals, over covered questions)",
-        *(f"- {suite}: {_score(part)}" for suite, part in suites.items()),
+        "**Scores** (95% bootstrap intervals)",
+        *(f"- {suite}: {_score(suite, part)}" for suite, part in suites.items()),
         "",
         f"**Decision**: {verdict}",
         *(f"- {reason}" for reason in reasons),
         "",
         "**Limits**",
-        *(f"- {limit}" for limit in LIMITS),
+        *(f"- {limit}" for limit in (WORD_LIMITS if static else BERT_LIMITS)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _score(part: Mapping[str, Any]) -> str:
+def _score(suite: str, part: Mapping[str, Any]) -> str:
+    covered, total = part.get("covered", 0), part.get("total", 0)
     if part.get("score") is None:
-        return f"not measured (0 of {part.get('total', 0)} covered)"
-    return f"{part['score']:.4f} [{part['low']:.4f}, {part['high']:.4f}], {part['covered']} of {part['total']} covered"
+        return f"not measured (0 of {total} covered)"
+    if suite == MLM:
+        return f"{part['score']:.4f} nats below word frequencies, on {total} held-out predictions"
+    text = f"{part['score']:.4f} [{part['low']:.4f}, {part['high']:.4f}]"
+    if part.get("tie_with_majority"):
+        text += ", a tie with the majority answer"
+    return f"{text}, {covered} of {total} covered" if covered != total else f"{text}, {total} examples"

@@ -6,22 +6,37 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from firth.config.evaluation import Gate
-from firth.errors import FirthError
+from firth.config.evaluation import Policy
 
 Verdict = Literal["promoted", "refused", "unchanged"]
+
+CONDITIONS = {
+    "file": "task file",
+    "restrict_vocabulary": "number of words to answer among",
+    "tokenizer": "vocabulary",
+    "heldout": "held-out text",
+    "length": "sequence length",
+    "masking": "masking",
+    "dev": "dev examples",
+    "train": "training examples",
+    "settings": "evaluation settings",
+    "metric": "metric",
+    "mode": "mode",
+}
+"""What makes two scores comparable, in words."""
 
 
 @dataclass(frozen=True)
 class Scores:
     """Evidence about one model.
 
-    `suites` as in the word tasks' `results.json`; `conditions` is what makes two scores comparable (digests of the task
-    files, size of the analogy vocabulary); `validation` says of each corpus whether it passed.
+    `suites` maps a suite to `{"score", "low", "high", "covered", "total"}`, `conditions` maps it to what must be equal
+    for two of its scores to be comparable (digests of files, settings); `validation` says of each corpus whether it
+    passed.
     """
 
     suites: Mapping[str, Mapping[str, Any]]
-    conditions: Mapping[str, Any]
+    conditions: Mapping[str, Mapping[str, Any]]
     validation: Mapping[str, bool] = field(default_factory=dict)
 
     def value(self, suite: str) -> float | None:
@@ -32,7 +47,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Row:
-    """The numbers of one suite behind a decision."""
+    """The numbers of one suite behind a decision; `other` says what keeps the champion's score from being compared."""
 
     suite: str
     challenger: float | None
@@ -43,11 +58,12 @@ class Row:
     max_loss: float
     covered: int
     total: int
+    other: str = ""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`promoted`, `refused` or `unchanged` (the same vectors), why, and the numbers."""
+    """`promoted`, `refused` or `unchanged` (the same weights), why, and the numbers."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -59,41 +75,48 @@ class Decision:
         return {"verdict": self.verdict, "reasons": list(self.reasons), "numbers": list(tree["numbers"])}
 
 
-def decide(policy: Gate, challenger: Scores, champion: Scores | None) -> Decision:
+def decide(policy: Policy, require_validation: bool, challenger: Scores, champion: Scores | None) -> Decision:
     """Whether `challenger` may take the place of `champion` (None: the place is free).
 
     A challenger passes where all corpora passed validation, each suite reaches its minimum and falls at most `max_loss`
-    below the champion, and the decisive suite gains: by more than nothing, and at least by `min_gain`. Scores are over
-    what each vocabulary covers; `numbers` shows how much that is.
+    below the champion, and the decisive suite gains: by more than nothing, and at least by `min_gain`. A suite on which
+    the two were measured under different conditions has only its minimum to reach; on the decisive one there is then
+    no gain to show, and the challenger is refused. Scores are over what each vocabulary covers; `numbers` shows how
+    much that is.
     """
-    if champion is not None and dict(champion.conditions) != dict(challenger.conditions):
-        raise FirthError("challenger and champion were scored under different conditions; score the champion again")
-    against: list[str] = []
-    numbers: list[Row] = []
-    if policy.require_validation:
-        against += _validation_objections(challenger.validation)
-    for suite, demand in policy.suites.items():
-        score = challenger.value(suite)
-        held = champion.value(suite) if champion is not None else None
-        part = challenger.suites.get(suite, {})
-        numbers.append(
-            Row(
-                suite, score, part.get("low"), part.get("high"), held, demand.minimum, demand.max_loss,
-                int(part.get("covered", 0)), int(part.get("total", 0)),
-            )
-        )  # fmt: skip
-        if score is None:
-            against.append(f"{suite} was not measured")
-        elif score < demand.minimum:
-            against.append(f"{suite} {score:.4f} is below the minimum {demand.minimum:.4f}")
-        elif held is not None and score < held - demand.max_loss:
-            against.append(
-                f"{suite} fell from {held:.4f} to {score:.4f}, by more than the allowed {demand.max_loss:.4f}"
-            )
-    against += _gain_objections(policy, challenger, champion)
+    against = _validation_objections(challenger.validation) if require_validation else []
+    numbers = tuple(_row(policy, suite, challenger, champion) for suite in policy.suites)
+    for row in numbers:
+        against += _objections(row)
+    (decisive,) = (row for row in numbers if row.suite == policy.decisive)
+    if champion is not None:
+        against += _gain_objections(policy, decisive)
     if against:
-        return Decision("refused", tuple(against), tuple(numbers))
-    return Decision("promoted", (_praise(policy, challenger, champion),), tuple(numbers))
+        return Decision("refused", tuple(against), numbers)
+    reason = "first champion: every minimum is reached" if champion is None else _praise(decisive)
+    return Decision("promoted", (reason, *_not_compared(numbers)), numbers)
+
+
+def different(challenger: Scores, champion: Scores, suite: str) -> str:
+    """What differs between the conditions of two scores on `suite`, in words; empty where they are comparable."""
+    ours, theirs = challenger.conditions.get(suite, {}), champion.conditions.get(suite, {})
+    return ", ".join(CONDITIONS.get(name, name) for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
+
+
+def _row(policy: Policy, suite: str, challenger: Scores, champion: Scores | None) -> Row:
+    demand, part = policy.suites[suite], challenger.suites.get(suite, {})
+    return Row(
+        suite=suite,
+        challenger=challenger.value(suite),
+        low=part.get("low"),
+        high=part.get("high"),
+        champion=champion.value(suite) if champion is not None else None,
+        minimum=demand.minimum,
+        max_loss=demand.max_loss,
+        covered=int(part.get("covered", 0)),
+        total=int(part.get("total", 0)),
+        other=different(challenger, champion, suite) if champion is not None else "",
+    )
 
 
 def _validation_objections(validation: Mapping[str, bool]) -> list[str]:
@@ -103,23 +126,38 @@ def _validation_objections(validation: Mapping[str, bool]) -> list[str]:
     return [f"validation failed for {', '.join(failed)}"] if failed else []
 
 
-def _gain_objections(policy: Gate, challenger: Scores, champion: Scores | None) -> list[str]:
-    if champion is None:
+def _objections(row: Row) -> list[str]:
+    score, held = row.challenger, row.champion
+    if score is None:
+        return [f"{row.suite} was not measured"]
+    if score < row.minimum:
+        return [f"{row.suite} {score:.4f} is below the minimum {row.minimum:.4f}"]
+    if held is not None and not row.other and score < held - row.max_loss:
+        return [f"{row.suite} fell from {held:.4f} to {score:.4f}, by more than the allowed {row.max_loss:.4f}"]
+    return []
+
+
+def _gain_objections(policy: Policy, row: Row) -> list[str]:
+    if row.other:
+        return [
+            f"{row.suite} decides and cannot be compared with the champion's (other: {row.other}); "
+            "name a task as decisive: on it both are scored alike"
+        ]
+    if row.challenger is None or row.champion is None:
         return []
-    score, held = challenger.value(policy.decisive), champion.value(policy.decisive)
-    if score is None or held is None:
-        return []
-    gain = score - held
+    gain = row.challenger - row.champion
     if gain > 0 and gain >= policy.min_gain:
         return []
     wanted = f"at least {policy.min_gain:.4f}" if policy.min_gain > 0 else "some"
-    return [f"{policy.decisive} changed by {gain:+.4f} ({held:.4f} to {score:.4f}); {wanted} gain is demanded"]
+    change = f"{gain:+.4f} ({row.champion:.4f} to {row.challenger:.4f})"
+    return [f"{row.suite} changed by {change}; {wanted} gain is demanded"]
 
 
-def _praise(policy: Gate, challenger: Scores, champion: Scores | None) -> str:
-    if champion is None:
-        return "first champion: every minimum is reached"
-    score, held = challenger.value(policy.decisive), champion.value(policy.decisive)
-    if score is None or held is None:
-        return f"the champion has no score on {policy.decisive}; every minimum is reached"
-    return f"{policy.decisive} rose from {held:.4f} to {score:.4f}; nothing fell by more than is allowed"
+def _praise(row: Row) -> str:
+    if row.challenger is None or row.champion is None:
+        return f"the champion has no score on {row.suite}; every minimum is reached"
+    return f"{row.suite} rose from {row.champion:.4f} to {row.challenger:.4f}; nothing fell by more than is allowed"
+
+
+def _not_compared(numbers: tuple[Row, ...]) -> list[str]:
+    return [f"{row.suite} is not comparable with the champion's (other: {row.other})" for row in numbers if row.other]

@@ -20,31 +20,28 @@ from filelock import FileLock
 
 from firth.canonical import dumps
 from firth.config import load_params
-from firth.config.evaluation import Gate
+from firth.config.evaluation import GateModel
 from firth.config.params import Params
 from firth.errors import FirthError
+from firth.registry.candidate import Candidate
 from firth.registry.card import card
-from firth.registry.gate import Decision, Scores, decide
+from firth.registry.champion import champion_scores
+from firth.registry.gate import Decision, decide
 from firth.registry.versions import (
     CHALLENGER,
     CHAMPION,
     PREVIOUS,
     REASONS_TAG,
     ROLLED_BACK_TAG,
-    SCORES_TAG,
-    VECTORS_TAG,
     VERDICT_TAG,
-    Candidate,
     by_alias,
     load_checked,
     register,
-    scores_of,
-    scores_tag,
 )
-from firth.tasks.words.suites import TaskSet, score_words
-from firth.tracking.lineage import registered_name
+from firth.tracking.lineage import registered_name, weights_of
 from firth.tracking.reconcile import reconcile
 from firth.tracking.store import Store, mlflow_folder, open_store
+from firth.tracking.trained import MODELS
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -86,16 +83,20 @@ class Rollback:
 
 
 def promote_all(root: Path, models: Sequence[str] | None = None) -> list[Promotion]:
-    """Register what lies in `data/vectors` of `root` and decide about each of `models` (default: those of the gate)."""
+    """Register what was trained in `root` and decide about each of `models` (default: those of the gate)."""
     params = load_params(root / "params.yaml")
-    chosen = list(models or params.gate.models)
-    unknown = sorted(set(chosen) - {"skipgram", "cbow"})
-    if unknown:
-        raise FirthError(f"unknown model {', '.join(unknown)}; there are: skipgram, cbow")
+    chosen = [_known(model) for model in models or params.gate.models]
     store = open_store(root)
     with FileLock(mlflow_folder(root) / "promote.lock"):
         reconcile(root, store)
         return [_promote(store, root, params, model) for model in chosen]
+
+
+def _known(name: str) -> GateModel:
+    for model in MODELS:
+        if name in (model, registered_name(model)):
+            return model
+    raise FirthError(f"unknown model {name}; there are: {', '.join(MODELS)}")
 
 
 def rollback(name: str, root: Path | None = None) -> Rollback:
@@ -126,26 +127,20 @@ def rollback(name: str, root: Path | None = None) -> Rollback:
         return Rollback(name, str(previous.version), str(champion.version))
 
 
-def _promote(store: Store, root: Path, params: Params, model: str) -> Promotion:
-    candidate = Candidate.read(store, root, model)
+def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Promotion:
+    policy = params.gate.policy(model)
+    candidate = Candidate.read(store, root, model, policy)
     champion = by_alias(store, candidate.name, CHAMPION)
-    if champion is not None and champion.tags.get(VECTORS_TAG) == candidate.vectors_sha256:
-        decision = Decision("unchanged", (f"version {champion.version} has these very vectors",))
+    if champion is not None and weights_of(champion) == candidate.weights_sha256:
+        decision = Decision("unchanged", (f"version {champion.version} has these very weights",))
         return _outcome(store, candidate, champion, decision)
-    version = register(store, root, candidate)
+    version = register(store, candidate)
     store.client.set_registered_model_alias(candidate.name, CHALLENGER, version.version)
     for _ in range(ATTEMPTS):
-        decision = _judge(store, params, candidate, version, champion)
+        decision = _judge(store, root, params, candidate, version, champion)
         if decision.verdict == "promoted":
             load_checked(candidate.name, version)
-        _record(
-            store,
-            policy=params.gate,
-            candidate=candidate,
-            version=version,
-            champion=champion,
-            decision=decision,
-        )
+        _record(store, params, candidate, version=version, champion=champion, decision=decision)
         if decision.verdict != "promoted":
             return _outcome(store, candidate, version, decision)
         latest = by_alias(store, candidate.name, CHAMPION)
@@ -159,39 +154,28 @@ def _promote(store: Store, root: Path, params: Params, model: str) -> Promotion:
 
 
 def _judge(
-    store: Store, params: Params, candidate: Candidate, version: ModelVersion, champion: ModelVersion | None
+    store: Store,
+    root: Path,
+    params: Params,
+    candidate: Candidate,
+    version: ModelVersion,
+    champion: ModelVersion | None,
 ) -> Decision:
     if ROLLED_BACK_TAG in version.tags:
         reason = (
             f"version {version.version} was rolled back ({version.tags[ROLLED_BACK_TAG]}); `firth rollback` restores it"
         )
         return Decision("refused", (reason,))
-    held = None if champion is None else _champion_scores(store, params, candidate, champion)
-    return decide(params.gate, candidate.scores, held)
-
-
-def _champion_scores(store: Store, params: Params, candidate: Candidate, champion: ModelVersion) -> Scores:
-    """The champion's stored scores, or new ones where they were taken on other task files."""
-    stored = scores_of(champion)
-    if stored.conditions == candidate.scores.conditions:
-        return stored
-    tasks = TaskSet.fetch(params.word_tasks.files)
-    model = load_checked(candidate.name, champion)
-    summary = score_words(model.words, model.matrix, tasks, params.word_tasks).summary()
-    suites = {
-        suite: {key: part[key] for key in ("score", "low", "high", "covered", "total")}
-        for suite, part in summary.items()
-    }
-    fresh = Scores(suites, candidate.scores.conditions, stored.validation)
-    store.client.set_model_version_tag(candidate.name, champion.version, SCORES_TAG, scores_tag(fresh))
-    return fresh
+    policy = params.gate.policy(candidate.model)
+    held = None if champion is None else champion_scores(store, root, params, candidate, champion, policy)
+    return decide(policy, params.gate.require_validation, candidate.scores, held)
 
 
 def _record(
     store: Store,
-    *,
-    policy: Gate,
+    params: Params,
     candidate: Candidate,
+    *,
     version: ModelVersion,
     champion: ModelVersion | None,
     decision: Decision,
@@ -203,12 +187,13 @@ def _record(
         "name": name,
         "version": str(number),
         "champion_before": _number(champion),
-        "policy": policy.model_dump(),
+        "policy": params.gate.policy(candidate.model).model_dump()
+        | {"require_validation": params.gate.require_validation},
         "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "evidence": {
             "fingerprint": candidate.fingerprint,
-            "vectors_sha256": candidate.vectors_sha256,
-            "champion_vectors_sha256": None if champion is None else champion.tags.get(VECTORS_TAG),
+            "weights_sha256": candidate.weights_sha256,
+            "champion_weights_sha256": None if champion is None else weights_of(champion),
             "conditions": dict(candidate.scores.conditions),
             "validation": dict(candidate.scores.validation),
             "stages": candidate.provenance["stages"],

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from firth.registry.gate import Row
 from firth.registry.promote import Promotion
 from firth.registry.versions import SCORES_TAG, VERDICT_TAG, all_versions, scores_of
-from firth.tasks.words.suites import SUITES
 from firth.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Listed:
 
 
 def registered(root: Path | None = None, store: Store | None = None) -> list[Listed]:
-    """All versions of all word2vec models, newest first within a name."""
+    """All versions of all models, newest first within a name."""
     opened = store or open_store(root)
     rows = []
     for model in opened.client.search_registered_models():
@@ -54,13 +54,21 @@ def registered(root: Path | None = None, store: Store | None = None) -> list[Lis
     return rows
 
 
-def models_table(rows: Sequence[Listed]) -> Table:
-    """`registered` as a table."""
-    table = _table("Registered models", "model", "version", "aliases", "verdict", *SUITES)
+def models_table(rows: Sequence[Listed]) -> Group:
+    """`registered` as a table for each model: they are not all measured on the same suites."""
+    from rich.console import Group
+
+    names = dict.fromkeys(row.name for row in rows)
+    return Group(*(_versions(name, [row for row in rows if row.name == name]) for name in names))
+
+
+def _versions(name: str, rows: Sequence[Listed]) -> Table:
+    suites = list(dict.fromkeys(suite for row in rows for suite in row.scores))
+    table = _table(name, "version", "aliases", "verdict", *suites)
     for row in rows:
         aliases = "\n".join(f"@{alias}" for alias in row.aliases)
-        numbers = [_number(row.scores.get(suite)) for suite in SUITES]
-        table.add_row(row.name, row.version, aliases or DASH, row.verdict, *numbers)
+        numbers = [_number(row.scores.get(suite)) for suite in suites]
+        table.add_row(row.version, aliases or DASH, row.verdict, *numbers)
     return table
 
 
@@ -73,7 +81,7 @@ def decisions_table(promotions: Sequence[Promotion]) -> Group:
     lines = []
     for item in promotions:
         for place, row in enumerate(item.decision.numbers):
-            numbers = (_number(row.challenger), _number(row.champion), _number(row.minimum))
+            numbers = (_number(row.challenger), _held(row), _number(row.minimum))
             table.add_row(item.name if place == 0 else "", row.suite, *numbers)
         why = "; ".join(item.decision.reasons)
         lines.append(Text(f"{item.name} version {item.version}: {item.decision.verdict} ({why})"))
@@ -109,11 +117,16 @@ def decisions_markdown(promotions: Sequence[Promotion]) -> str:
             for row in item.decision.numbers:
                 interval = f"{_number(row.low)} … {_number(row.high)}"
                 lines.append(
-                    f"| {row.suite} | {_number(row.challenger)} | {interval} | {_number(row.champion)} "
+                    f"| {row.suite} | {_number(row.challenger)} | {interval} | {_held(row)} "
                     f"| {_number(row.minimum)} | {row.covered} of {row.total} |"
                 )
             lines.append("")
     return "\n".join(lines)
+
+
+def _held(row: Row) -> str:
+    """The champion's score, or that it cannot stand beside the challenger's."""
+    return "not comparable" if row.other else _number(row.champion)
 
 
 def _number(value: float | None) -> str:

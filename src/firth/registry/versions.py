@@ -1,87 +1,35 @@
-"""Registered versions: the same vectors are one version; its tags hold the digests and the scores."""
+"""Registered versions: the same weights are one version; its tags hold the digests and the scores."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import version as package_version
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from firth.canonical import file_sha256
-from firth.errors import DataError, FirthError, IntegrityError
+from firth.canonical import file_sha256, folder_sha256
+from firth.errors import FirthError, IntegrityError
+from firth.registry.candidate import Candidate
 from firth.registry.gate import Scores
-from firth.tracking.lineage import read_provenance, registered_name, resolve
-from firth.tracking.provenance import output_hash, read_lock
-from firth.tracking.reconcile import evaluation, training_of
-from firth.tracking.runs import find_run
+from firth.registry.logged import copy_code, form_of, weights_in
+from firth.tracking.lineage import WEIGHTS_TAG, registered_name, resolve, weights_of
 from firth.tracking.store import Store, open_store
+from firth.tracking.trained import MODELS, WORD_MODELS
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-MODEL_FILE = Path(__file__).parent / "pyfunc_vectors.py"
-VECTORS_TAG = "firth.vectors_sha256"
+FOLDER_TAG = "firth.folder_sha256"
 SCORES_TAG = "firth.scores"
 VERDICT_TAG = "firth.verdict"
 REASONS_TAG = "firth.reasons"
 ROLLED_BACK_TAG = "firth.rolled_back"
 VERSIONS_TAG = "mlflow.modelVersions"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-ALIASES = (
-    "Word vectors. `@champion`: promoted by the gate, to be used. `@previous`: the champion before, for a rollback. "
-    "`@challenger`: the version that the gate decided about last. Why is on each version's page."
-)
-"""What MLflow's page of a model says."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What lies in `data/vectors/<model>`, with its evidence."""
-
-    model: str
-    name: str
-    run_id: str
-    fingerprint: str
-    params: Mapping[str, Any]
-    vectors_sha256: str
-    dvc_hash: str | None
-    scores: Scores
-    provenance: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, store: Store, root: Path, model: str) -> Candidate:
-        """Gather it; `DataError` where the vectors or their scores are missing. The run must be reconciled."""
-        folder = root / "data" / "vectors" / model
-        if not (folder / "vectors.safetensors").is_file():
-            raise DataError(f"no trained vectors; run the stage word2vec@{model} first", folder)
-        scored = evaluation(root, model)
-        if scored is None:
-            raise DataError("these vectors have no scores; run the stage word-tasks first", folder)
-        training = training_of(root, model)
-        run = find_run(store, training.fingerprint)
-        if run is None:
-            raise FirthError(f"{store.uri} has no run of {training.name}; reconcile first")
-        record = read_provenance(store, run.info.run_id)
-        return cls(
-            model=model,
-            name=registered_name(model),
-            run_id=run.info.run_id,
-            fingerprint=training.fingerprint,
-            params=training.params,
-            vectors_sha256=file_sha256(folder / "vectors.safetensors"),
-            dvc_hash=output_hash(read_lock(root), f"data/vectors/{model}"),
-            scores=Scores(
-                suites={suite: _plain(part) for suite, part in scored["suites"].items()},
-                conditions=scored["conditions"],
-                validation={name: bool(item["success"]) for name, item in record["validation"].items()},
-            ),
-            provenance=record,
-        )
 
 
 def all_versions(store: Store, name: str) -> list[ModelVersion]:
@@ -115,43 +63,29 @@ def pyfunc() -> ModuleType:
         return importlib.import_module("mlflow.pyfunc")
 
 
-def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
-    """The version of `candidate`: an existing one of the same vectors, else a new one, logged on its training's run."""
-    import mlflow
+def register(store: Store, candidate: Candidate) -> ModelVersion:
+    """The version of `candidate`: an existing one of the same weights, else a new one, logged on its training's run."""
     from mlflow.exceptions import MlflowException
 
     scores = scores_tag(candidate.scores)
     for version in all_versions(store, candidate.name):
-        if version.tags.get(VECTORS_TAG) == candidate.vectors_sha256:
+        if weights_of(version) == candidate.weights_sha256:
             if version.tags.get(SCORES_TAG) != scores:
                 store.client.set_model_version_tag(candidate.name, version.version, SCORES_TAG, scores)
             return version
     try:
-        store.client.create_registered_model(candidate.name, description=ALIASES)
+        store.client.create_registered_model(candidate.name, description=form_of(candidate.model).description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     tags = {
-        VECTORS_TAG: candidate.vectors_sha256,
+        WEIGHTS_TAG: candidate.weights_sha256,
+        FOLDER_TAG: folder_sha256(candidate.folder),
         SCORES_TAG: scores,
         "firth.fingerprint": candidate.fingerprint,
-        "firth.dvc.vectors": candidate.dvc_hash or "unknown",
+        "firth.dvc": candidate.dvc_hash or "unknown",
     }
-    training = store.client.get_run(candidate.run_id).info
-    with mlflow.start_run(run_id=candidate.run_id, log_system_metrics=False), warnings.catch_warnings():
-        # The signature is explicit; with pandas 3, reading an example back warns inside MLflow.
-        warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
-        info = pyfunc().log_model(
-            name=candidate.name,
-            python_model=str(MODEL_FILE),
-            artifacts={"vectors": str(root / "data" / "vectors" / candidate.model)},
-            signature=_signature(),
-            pip_requirements=[
-                f"{package}=={package_version(package)}" for package in ("mlflow", "numpy", "pandas", "safetensors")
-            ],
-        )
-    # MLflow has ended the run a second time: its duration is to be the training's.
-    store.client.set_terminated(candidate.run_id, training.status, training.end_time)
+    info = _log(store, candidate)
     created = store.client.create_model_version(
         candidate.name, info.model_uri, run_id=candidate.run_id, tags=tags, model_id=info.model_id
     )
@@ -162,27 +96,93 @@ def register(store: Store, root: Path, candidate: Candidate) -> ModelVersion:
     return created
 
 
+def _log(store: Store, candidate: Candidate) -> Any:
+    """Store the model on its training's run."""
+    import mlflow
+
+    form = form_of(candidate.model)
+    training = store.client.get_run(candidate.run_id).info
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mlflow.start_run(run_id=candidate.run_id, log_system_metrics=False),
+        warnings.catch_warnings(),
+    ):
+        # The signature is explicit; with pandas 3, reading an example back warns inside MLflow.
+        warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
+        info = pyfunc().log_model(
+            name=candidate.name,
+            python_model=str(form.module),
+            artifacts={form.artifact: str(candidate.folder)},
+            code_paths=[str(copy_code(Path(folder)))] if form.with_code else None,
+            signature=form.signature(),
+            pip_requirements=form.requirements(),
+        )
+    # MLflow has ended the run a second time: its duration is to be the training's.
+    store.client.set_terminated(candidate.run_id, training.status, training.end_time)
+    return info
+
+
 def load_checked(name: str, version: ModelVersion) -> Any:
-    """The pyfunc object of a version (it has `words` and `matrix`), its weights compared with the registered sha256."""
-    folder, _ = _stored(name, version)
-    return pyfunc().load_model(str(folder)).unwrap_python_model()
+    """The model of a version, its files compared with what was registered.
+
+    For word vectors the pyfunc object (it has `words` and `matrix`), for BERT a `firth.bert.folder.Bert`.
+    """
+    folder, own = _stored(name, version)
+    if model_of(name) in WORD_MODELS:
+        return pyfunc().load_model(str(folder)).unwrap_python_model()
+    from firth.encode.load import load_model
+
+    return load_model(own)
+
+
+def fetch_folder(name: str, version: ModelVersion) -> Path:
+    """The folder of a version as its stage wrote it, checked."""
+    return _stored(name, version)[1]
 
 
 def fetch_vectors(address: str, root: Path | None = None) -> Path:
     """A folder with `vectors.safetensors` and `vocabulary.tsv` of `NAME@alias` or `NAME/version`, checked."""
+    return _fetch(address, root, vectors=True)
+
+
+def fetch_model(address: str, root: Path | None = None) -> Path:
+    """A model folder, as `firth.encode.load.load_model` takes it, of a BERT's `NAME@alias` or `NAME/version`, checked.
+
+    Raises:
+        FirthError: there is no such version, or it holds word vectors.
+        IntegrityError: the stored files are not those that were registered.
+    """
+    return _fetch(address, root, vectors=False)
+
+
+def model_of(name: str) -> str:
+    """The model that is registered under `name`; `FirthError` where Firth registers none of that name."""
+    for model in MODELS:
+        if registered_name(model) == name:
+            return model
+    raise FirthError(f"{name} is no model of Firth; there are: {', '.join(map(registered_name, MODELS))}")
+
+
+def _fetch(address: str, root: Path | None, vectors: bool) -> Path:
     version = resolve(open_store(root), address)
+    if (model_of(version.name) in WORD_MODELS) != vectors:
+        held = "a BERT, not word vectors" if vectors else "word vectors, not a BERT"
+        raise FirthError(f"{address} holds {held}")
     return _stored(version.name, version)[1]
 
 
 def _stored(name: str, version: ModelVersion) -> tuple[Path, Path]:
-    """The model's folder and, in it, that of its vectors; `IntegrityError` where the weights are others."""
+    """The MLflow model's folder and, in it, our own; `IntegrityError` where its files are others."""
     import mlflow
 
     folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version.version}"))
-    weights = sorted(folder.glob("artifacts/**/vectors.safetensors"))
-    if len(weights) != 1 or file_sha256(weights[0]) != version.tags.get(VECTORS_TAG):
+    weights = weights_in(folder, model_of(name))
+    if len(weights) != 1 or file_sha256(weights[0]) != weights_of(version):
         raise IntegrityError(f"{name} version {version.version}: the stored weights are not those that were registered")
-    return folder, weights[0].parent
+    own = weights[0].parent
+    if version.tags.get(FOLDER_TAG) not in (None, folder_sha256(own)):  # the first versions have no such tag
+        raise IntegrityError(f"{name} version {version.version}: the stored files are not those that were registered")
+    return folder, own
 
 
 def scores_tag(scores: Scores) -> str:
@@ -198,37 +198,12 @@ def scores_tag(scores: Scores) -> str:
 
 
 def scores_of(version: ModelVersion) -> Scores:
-    """What `scores_tag` wrote; `FirthError` for a version that something else registered."""
+    """What `scores_tag` wrote; `FirthError` for a version that something else registered.
+
+    The first versions have one set of conditions for all suites: they are taken as measured under others.
+    """
     if SCORES_TAG not in version.tags:
         raise FirthError(f"{version.name} version {version.version} has no tag {SCORES_TAG}: not registered by Firth")
     tree = json.loads(version.tags[SCORES_TAG])
-    return Scores(tree["suites"], tree["conditions"], tree["validation"])
-
-
-def _plain(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: part.get(key) for key in ("score", "low", "high", "covered", "total")}
-
-
-def _signature() -> Any:
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-    from mlflow.types.schema import Array
-
-    return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "word")]),
-        outputs=Schema(
-            [
-                ColSpec(DataType.string, "word"),
-                ColSpec(DataType.boolean, "known"),
-                ColSpec(Array(DataType.string), "neighbours", required=False),
-                ColSpec(Array(DataType.double), "similarities", required=False),
-                ColSpec(Array(DataType.double), "vector", required=False),
-            ]
-        ),
-        params=ParamSchema(
-            [
-                ParamSpec("task", DataType.string, "neighbours"),
-                ParamSpec("topn", DataType.long, 10),
-            ]
-        ),
-    )
+    conditions = {suite: found for suite, found in tree["conditions"].items() if isinstance(found, Mapping)}
+    return Scores(tree["suites"], conditions, tree["validation"])

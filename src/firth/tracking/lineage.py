@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from rich.tree import Tree
 
+WEIGHTS_TAG = "firth.weights_sha256"
+CONDITIONS = {
+    "file": "task file sha256",
+    "restrict_vocabulary": "answered among the most frequent words",
+    "tokenizer": "vocabulary sha256",
+    "heldout": "held-out text sha256",
+    "length": "tokens in a sequence",
+    "masking": "masking",
+    "dev": "dev examples sha256",
+    "train": "training examples sha256",
+    "settings": "evaluation settings sha256",
+    "metric": "metric",
+    "mode": "mode",
+}
+"""What makes two scores comparable, in words."""
+
 ADDRESS = re.compile(r"(?P<name>[\w.-]+)(?:@(?P<alias>[\w-]+)|/(?P<version>\d+))$")
 
 
@@ -34,13 +50,13 @@ class Lineage:
     flow_run_id: str | None
     commit: str
     dirty: bool
-    vectors_sha256: str
+    weights_sha256: str
     stages: dict[str, dict[str, str]]
     validation: dict[str, dict[str, Any]]
     corpora: dict[str, dict[str, str]]
     scores: dict[str, Any]
     verdict: str | None
-    conditions: dict[str, str] = field(default_factory=dict)
+    conditions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def data(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -53,9 +69,11 @@ class Lineage:
         alias = "".join(f" @{name}" for name in self.aliases)
         top = Tree(f"{self.name}{alias}")
         version = top.add(f"version {self.version}" + (f", {self.verdict}" if self.verdict else ""))
-        version.add(f"vectors sha256 {self.vectors_sha256}")
+        version.add(f"weights sha256 {self.weights_sha256}")
         for suite, part in self.scores.items():
-            version.add(f"{suite} {_number(part)}, task file sha256 {self.conditions.get(suite, 'unknown')}")
+            measured = version.add(f"{suite} {_number(part)}")
+            for name, value in self.conditions.get(suite, {}).items():
+                measured.add(f"{CONDITIONS.get(name, name)}: {_value(value)}")
         run = version.add(f"MLflow run {self.run_id} ({self.run_name})")
         run.add(f"fingerprint {self.fingerprint}")
         if self.flow_run_id:
@@ -76,7 +94,7 @@ class Lineage:
 
 
 def lineage(address: str, root: Path | None = None) -> Lineage:
-    """Walk back from `NAME@alias` or `NAME/version`, such as `word2vec-skipgram@champion`."""
+    """Walk back from `NAME@alias` or `NAME/version`, such as `word2vec-skipgram@champion` or `bert@champion`."""
     from mlflow.exceptions import MlflowException
 
     store = open_store(root)
@@ -100,13 +118,13 @@ def lineage(address: str, root: Path | None = None) -> Lineage:
         flow_run_id=tags.get("firth.flow_run_id"),
         commit=record["git"]["commit"],
         dirty=bool(record["git"]["dirty"]),
-        vectors_sha256=version.tags.get("firth.vectors_sha256", "unknown"),
+        weights_sha256=weights_of(version) or "unknown",
         stages=record["stages"],
         validation=record["validation"],
         corpora=record["corpora"],
         scores=scores.get("suites", {}),
         verdict=version.tags.get("firth.verdict"),
-        conditions={name: str(value) for name, value in scores.get("conditions", {}).items()},
+        conditions=scores.get("conditions", {}),
     )
 
 
@@ -126,8 +144,14 @@ def resolve(store: Store, address: str) -> ModelVersion:
         raise FirthError(f"{address} is not registered in {store.uri} ({first_line(error)})") from None
 
 
+def weights_of(version: ModelVersion) -> str | None:
+    """sha256 of a registered version's weights, under its name of today or its first one."""
+    tags: dict[str, str] = version.tags
+    return tags.get(WEIGHTS_TAG) or tags.get("firth.vectors_sha256")
+
+
 def registered_name(model: str) -> str:
-    """Name in the registry: `word2vec-skipgram` for `skipgram`; a full name stays as it is."""
+    """Name in the registry: `word2vec-skipgram` for `skipgram`; `bert` and full names stay as they are."""
     return f"word2vec-{model}" if model in get_args(ModelName) else model
 
 
@@ -150,4 +174,10 @@ def _number(part: dict[str, Any]) -> str:
     text = f"{part['score']:.4f}"
     if part.get("low") is not None:
         text += f" [{part['low']:.4f}, {part['high']:.4f}]"
-    return f"{text}, {part['covered']} of {part['total']} covered"
+    if part["covered"] != part["total"]:
+        return f"{text}, {part['covered']:,} of {part['total']:,} covered"
+    return f"{text}, on {part['total']:,}" if part["total"] else text
+
+
+def _value(value: Any) -> str:
+    return ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)

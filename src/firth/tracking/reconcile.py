@@ -7,80 +7,65 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from firth.canonical import file_sha256, read_json
-from firth.errors import IntegrityError
+from firth.canonical import dumps, read_json
 from firth.project import run_folder
-from firth.tasks.words.suites import METRICS, conditions
-from firth.tracking.provenance import data_inputs, output_hash, read_lock
+from firth.tracking.evidence import MLM, Measured, evidence
 from firth.tracking.runs import Training, create_run, describe, find_run, is_described
 from firth.tracking.sender import Point, send_points, steps_held
 from firth.tracking.store import Store, mlflow_folder, open_store
+from firth.tracking.trained import MODELS, is_trained, output_of, training_of
 from firth.training.metrics_log import MetricsLog
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 HISTORY_METRICS = {
     "loss": "train/loss",
+    "mlm_loss": "train/mlm_loss",
+    "nsp_loss": "train/nsp_loss",
     "learning_rate": "train/learning_rate",
     "heldout_loss": "heldout/loss",
 }
+HELDOUT_METRICS = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "unigram_loss")
+"""Those of a look at held-out text that BERT's history holds."""
 RESTORED_TAG = "firth.restored"
 
 
 @dataclass(frozen=True)
 class Reconciled:
-    """What was done for one model: its run, whether that had to be created, and how many points were sent."""
+    """One model's run: whether it had to be created, how many points were sent, and what it holds now.
+
+    `seconds` is None where this store did not see the training: it was restored from DVC's cache.
+    """
 
     model: str
+    stage: str
     run_id: str
+    experiment_id: str
     created: bool
     points: int
+    seconds: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def reconcile(root: Path, store: Store | None = None) -> list[Reconciled]:
-    """See to it that every model in `data/vectors` of `root` has its run with all points and evaluation scores."""
-    folders = sorted(path.parent for path in (root / "data" / "vectors").glob("*/training.json"))
-    if not folders:
+    """See to it that every model that was trained in `root` has its run with all points and evaluation scores."""
+    models = [model for model in MODELS if is_trained(root, model)]
+    if not models:
         return []
     opened = store or open_store(root)
     with FileLock(mlflow_folder(root) / "reconcile.lock"):
-        return [_reconcile_one(opened, root, folder) for folder in folders]
+        return [_reconcile_one(opened, root, model) for model in models]
 
 
-def evaluation(root: Path, model: str) -> dict[str, Any] | None:
-    """`{"digests", "conditions", "suites"}` of `word-tasks`; None where it has not scored these vectors."""
-    path = root / "data" / "tasks" / "words" / "results.json"
-    vectors = root / "data" / "vectors" / model / "vectors.safetensors"
-    if not path.is_file() or not vectors.is_file():
-        return None
-    results = read_json(path)
-    if results["vectors"].get(model) != file_sha256(vectors):
-        return None
-    return {
-        "digests": results["digests"],
-        "conditions": conditions(results["digests"], results["settings"]["restrict_vocabulary"]),
-        "suites": results["models"][model],
-    }
-
-
-def training_of(root: Path, model: str) -> Training:
-    """The training behind `data/vectors/<model>`, from its files and `dvc.lock`."""
-    path = root / "data" / "vectors" / model / "training.json"
-    tree = read_json(path)
-    missing = {"stage", "fingerprint", "params"} - set(tree)
-    if missing:
-        raise IntegrityError(f"{path}: lacks {', '.join(sorted(missing))}")
-    lock = read_lock(root)
-    inputs = {name: output_hash(lock, name) or "unknown" for name in data_inputs(lock, tree["stage"])}
-    return Training(tree["stage"], tree["fingerprint"], tree["params"], inputs, root)
-
-
-def _reconcile_one(store: Store, root: Path, folder: Path) -> Reconciled:
-    training = training_of(root, folder.name)
+def _reconcile_one(store: Store, root: Path, model: str) -> Reconciled:
+    training = training_of(root, model)
     run = find_run(store, training.fingerprint)
     created = run is None
     if run is None:
@@ -89,29 +74,49 @@ def _reconcile_one(store: Store, root: Path, folder: Path) -> Reconciled:
     if not is_described(run):
         describe(store, run_id, training)
     held = steps_held(store, run_id)
-    points = _history(read_json(folder / "history.json")) + _logged(root, training)
-    last = max((point.step for point in points), default=0)
-    scored = evaluation(root, folder.name)
-    if scored is not None:
-        points += _scores(scored["suites"], last)
+    points = _history(read_json(root / output_of(model) / "history.json")) + _logged(root, training)
     new = {(point.key, point.step): point for point in points if point.step not in held.get(point.key, ())}
-    send_points(store, run_id, list(new.values()))
-    if scored is not None:
-        for suite, digest in scored["digests"].items():
-            store.client.set_tag(run_id, f"firth.tasks.{suite}", digest)
+    measured = evidence(root, model)
+    scores = _scores(measured, max((point.step for point in points), default=0))
+    # What was scored again, on other task files or settings, is the newer point of the same step.
+    late = [point for point in scores if run.data.metrics.get(point.key) != point.value]
+    send_points(store, run_id, [*new.values(), *late])
+    for suite, result in measured.items():
+        store.client.set_tag(run_id, f"firth.conditions.{suite}", dumps(result.conditions))
     if run.info.status != "FINISHED":
         store.client.set_terminated(run_id, status="FINISHED")
-    return Reconciled(folder.name, run_id, created, len(new))
+    ended = store.client.get_run(run_id)
+    return Reconciled(
+        model=model,
+        stage=training.stage,
+        run_id=run_id,
+        experiment_id=store.experiment_id,
+        created=created,
+        points=len(new) + len(late),
+        seconds=_seconds(ended),
+        metrics=dict(sorted(ended.data.metrics.items())),
+    )
+
+
+def _seconds(run: Run) -> float | None:
+    if RESTORED_TAG in run.data.tags or run.info.end_time is None:
+        return None
+    return float(run.info.end_time - run.info.start_time) / 1000
 
 
 def _history(rows: list[Mapping[str, Any]]) -> list[Point]:
     now = time.time_ns() // 1_000_000
-    return [
-        Point(metric, float(row[field]), int(row["step"]), now)
-        for row in rows
-        for field, metric in HISTORY_METRICS.items()
-        if row.get(field) is not None
-    ]
+    points = []
+    for row in rows:
+        found = {metric: row.get(name) for name, metric in HISTORY_METRICS.items()}
+        look = row.get("heldout") or {}
+        found |= {f"heldout/{name}": look.get(name) for name in HELDOUT_METRICS}
+        if look:
+            found["heldout/mlm_gain"] = look["unigram_loss"] - look["mlm_loss"]
+        points += [
+            Point(metric, float(value), int(row["step"]), now) for metric, value in found.items() if value is not None
+        ]
+    return points
 
 
 def _logged(root: Path, training: Training) -> list[Point]:
@@ -121,10 +126,10 @@ def _logged(root: Path, training: Training) -> list[Point]:
     return [Point(key, float(value), line["step"], now) for line in lines for key, value in line["metrics"].items()]
 
 
-def _scores(suites: Mapping[str, Mapping[str, Any]], step: int) -> list[Point]:
+def _scores(measured: Mapping[str, Measured], step: int) -> list[Point]:
     now = time.time_ns() // 1_000_000
     return [
-        Point(METRICS[suite], float(part["score"]), step, now)
-        for suite, part in suites.items()
-        if part["score"] is not None
+        Point(result.metric, float(result.score), step, now)
+        for suite, result in measured.items()
+        if result.score is not None and suite != MLM  # the history has it
     ]

@@ -57,7 +57,7 @@ class TrainingRun:
         return self._sender.run_id
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Queue `metrics` at `step` (corpus words seen). Never waits, never raises for MLflow's sake."""
+        """Queue `metrics` at `step` (corpus words seen; BERT: optimizer steps). Never waits or raises for MLflow."""
         self._sender.put(metrics, step)
 
 

@@ -21,7 +21,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of one metric at one step (corpus words seen)."""
+    """One value of one metric at one step (corpus words seen; BERT: optimizer steps)."""
 
     key: str
     value: float

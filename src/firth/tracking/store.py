@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "firth"
 EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",  # the pages for trainings, not those for language-model traces
-    "mlflow.note.content": "One run a training. The step of every metric is the number of corpus words seen.",
+    "mlflow.note.content": "One run a training. Steps of metrics: word2vec, corpus words seen; BERT, optimizer steps.",
 }
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 

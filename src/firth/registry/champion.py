@@ -1,0 +1,90 @@
+"""The champion's scores, under the conditions of whoever challenges it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firth.canonical import file_sha256
+from firth.config.evaluation import WORD_SUITES, Policy
+from firth.config.params import Params
+from firth.errors import DataError
+from firth.progress import step
+from firth.registry.candidate import Candidate
+from firth.registry.gate import Scores
+from firth.registry.versions import SCORES_TAG, fetch_folder, load_checked, scores_of, scores_tag
+from firth.tasks.words.suites import TaskSet, score_words
+from firth.tracking.evidence import MLM, Measured, task_result, word_conditions
+from firth.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+
+def champion_scores(
+    store: Store, root: Path, params: Params, candidate: Candidate, champion: ModelVersion, policy: Policy
+) -> Scores:
+    """What is stored of the champion, with new scores where the candidate was measured under other conditions.
+
+    Word suites and tasks are measured again with the champion's stored weights, on the files and examples of today, and
+    noted on its version. Held-out losses stay as they are: another vocabulary or text makes them another quantity.
+    """
+    stored = scores_of(champion)
+    wanted = candidate.scores.conditions
+    stale = [name for name in policy.suites if name != MLM and stored.conditions.get(name) != wanted.get(name)]
+    if not stale:
+        return stored
+    measured: dict[str, Measured] = {}
+    if any(suite in WORD_SUITES for suite in stale):
+        measured |= _score_words(params, candidate, champion)
+    for task in (name for name in stale if name not in WORD_SUITES):
+        with step(f"{candidate.name} version {champion.version} on {task}"):
+            measured |= _score_task(root, params, candidate, champion, task)
+    fresh = Scores(
+        suites={**stored.suites, **{suite: result.part() for suite, result in measured.items()}},
+        conditions={**stored.conditions, **{suite: dict(result.conditions) for suite, result in measured.items()}},
+        validation=stored.validation,
+    )
+    store.client.set_model_version_tag(candidate.name, champion.version, SCORES_TAG, scores_tag(fresh))
+    return fresh
+
+
+def _score_words(params: Params, candidate: Candidate, champion: ModelVersion) -> dict[str, Measured]:
+    tasks = TaskSet.fetch(params.word_tasks.files)
+    model = load_checked(candidate.name, champion)
+    summary = score_words(model.words, model.matrix, tasks, params.word_tasks).summary()
+    size = params.word_tasks.restrict_vocabulary
+    return {
+        suite: Measured(
+            **{key: part[key] for key in ("score", "low", "high", "covered", "total")},
+            conditions=word_conditions(suite, tasks.digests, size),
+            metric=suite,
+        )
+        for suite, part in summary.items()
+    }
+
+
+def _score_task(
+    root: Path, params: Params, candidate: Candidate, champion: ModelVersion, task: str
+) -> dict[str, Measured]:
+    from firth.tasks.examples.files import load
+    from firth.tasks.usages.encoders import from_folder
+    from firth.tasks.usages.score import score_task
+
+    folder = root / "data" / "examples" / task
+    wanted = candidate.scores.conditions[task]
+    _check_examples(folder, wanted)
+    mode = wanted["mode"]
+    settings = params.evaluation.model_copy(update={"encoders": [candidate.model], "modes": [mode]})
+    source = from_folder(fetch_folder(candidate.name, champion), "champion", settings)
+    results = score_task(load(folder), {candidate.model: source}, settings).results
+    measured = task_result(results, candidate.model, [mode])
+    return {} if measured is None else {task: measured}
+
+
+def _check_examples(folder: Path, wanted: Mapping[str, Any]) -> None:
+    for side in ("train", "dev"):
+        path = folder / f"{side}.jsonl"
+        if not path.is_file() or file_sha256(path) != wanted[side]:
+            raise DataError(f"not the examples that the model was scored on; run the stage tasks@{folder.name}", path)
