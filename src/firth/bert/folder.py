@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -107,6 +106,8 @@ def with_weights(architecture: Architecture, weights: Mapping[str, Tensor], path
                 f"{path}: {name} has the shape {tuple(weights[name].shape)}, but config.json makes it "
                 f"{tuple(tensor.shape)}"
             )
+        if not weights[name].is_floating_point():
+            raise IntegrityError(f"{path}: {name} holds {weights[name].dtype}, not floating-point numbers")
     if extra := sorted(set(weights) - set(wanted)):
         raise IntegrityError(f"{path}: {extra[0]} is no tensor of this model")
     model.load_state_dict({name: weights[name].to(torch.float32) for name in wanted}, assign=True)
@@ -129,7 +130,10 @@ def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """A safetensors file of float32 tensors; the same weights give the same bytes."""
     plain = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in weights.items()}
     # Other libraries ask for "format"; a second entry would stand in random order.
-    save_file(plain, path, metadata={"format": "pt"})
+    try:
+        save_file(plain, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise FirthError(f"{path}: cannot be written ({error})") from None
 
 
 @contextmanager
@@ -140,20 +144,23 @@ def whole_folder(target: Path, replaced: Callable[[Path], bool]) -> Iterator[Pat
     """
     if target.exists() and not (target.is_dir() and (not any(target.iterdir()) or replaced(target))):
         raise FirthError(f"{target}: is there already and holds something else; name a new or an empty folder")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    part = target.with_name(f".{target.name}.part")
+    old = target.with_name(f".{target.name}.old")
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         yield part
         if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
         part.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise FirthError(f"{target}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if old.exists() and not target.exists():
+            old.rename(target)
 
 
 def _architecture(read: Any, path: Path) -> Architecture:
