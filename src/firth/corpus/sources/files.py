@@ -43,9 +43,14 @@ def file_inputs(name: str, source: FileSource) -> list[Input]:
             f"corpora.{name}: the files are not the ones that are pinned (their pin is {found}, the parameters hold "
             f"{source.sha256}); to use them as they are now: firth corpus pin {name}"
         )
+    return inputs_of(path for path, _ in listed)
+
+
+def inputs_of(files: Iterable[Path]) -> list[Input]:
+    """`files` as things to read, in their order; errors will name them as seen from the current folder."""
     return [
         Input(name=path.name, where=str(shown), size=path.stat().st_size, open=partial(_stream, path))
-        for path, _ in listed
+        for path in files
         for shown in [path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path]
     ]
 

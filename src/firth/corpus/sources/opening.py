@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from firth.config.corpora import AnySource, FileSource, HubSource, PackageSource, Records
 from firth.corpus.drops import Drops
 from firth.corpus.sources.documents import Document
-from firth.corpus.sources.files import file_inputs
+from firth.corpus.sources.files import file_inputs, inputs_of
 from firth.corpus.sources.formats import read_documents
 from firth.corpus.sources.hub import read_hub
 from firth.corpus.sources.package import package_input
@@ -32,7 +33,7 @@ def open_source(name: str, source: AnySource) -> Opened:
         FirthError: at once where the source is missing or is not the one that is pinned, and while documents are read
             where one is damaged; the message names file and line.
     """
-    drops, count = Drops(), ByteCount(0)
+    drops = Drops()
     match source:
         case FileSource():
             inputs: Iterable[Input] = file_inputs(name, source)
@@ -40,9 +41,17 @@ def open_source(name: str, source: AnySource) -> Opened:
             inputs = [package_input(source)]
         case HubSource():
             return Opened(read_hub(source, drops), drops, ByteCount())
-    inputs = list(inputs)
-    count.total = sum(item.size for item in inputs) or None
-    return Opened(_read(inputs, source, drops, count), drops, count)
+    return _opened(list(inputs), source, drops)
+
+
+def open_files(files: Iterable[Path], records: Records) -> Opened:
+    """Start to read files that nobody pinned, in the order in which they are given; errors as `open_source`."""
+    return _opened(inputs_of(files), records, Drops())
+
+
+def _opened(inputs: list[Input], records: Records, drops: Drops) -> Opened:
+    count = ByteCount(sum(item.size for item in inputs) or None)
+    return Opened(_read(inputs, records, drops, count), drops, count)
 
 
 def _read(inputs: list[Input], records: Records, drops: Drops, count: ByteCount) -> Iterator[Document]:
