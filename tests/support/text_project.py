@@ -18,13 +18,13 @@ def make_text_project(
 ) -> Path:
     """A project at `root`, made the current folder: `files[corpus][file name]` are its bytes (JSON Lines by default).
 
-    `changes` are values for sections of the demo's parameters, or under `sources` for each corpus.
+    `changes` are values for sections of the demo's parameters (which have no tasks here), or under `sources` for each corpus.
     """
     sources: dict[str, Any] = changes.pop("sources", {})
     root.mkdir(parents=True, exist_ok=True)
     (root / "dvc.yaml").write_text("stages: {}\n")
     params = load_preset("demo").model_dump(mode="json")
-    params["corpora"] = {}
+    params["corpora"], params["tasks"] = {}, {}
     for corpus, contents in files.items():
         for name, data in contents.items():
             (root / "texts" / corpus).mkdir(parents=True, exist_ok=True)

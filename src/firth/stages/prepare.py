@@ -1,4 +1,4 @@
-"""`prepare`: clean the validated corpora of data/raw into data/corpus."""
+"""`prepare`: clean the validated corpora of data/raw into data/corpus, without what the tasks are scored on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from firth.config import load_params
 from firth.corpus.prepare import prepare
 from firth.errors import ConfigError
 from firth.stages.run import run_stage
+from firth.tasks.examples.files import dev_texts
+
+EXAMPLES = Path("data/examples")
 
 
 def main(argv: list[str]) -> None:
@@ -15,7 +18,11 @@ def main(argv: list[str]) -> None:
     if argv:
         raise ConfigError(f"prepare takes no arguments, found {' '.join(argv)}")
     params = load_params(Path("params.yaml"))
-    result = prepare(params.corpora, params.prepare, Path("data"))
+    dev = {}
+    if params.prepare.decontamination_words:
+        # By the tasks of the parameters: a folder of data/examples may be of one that was taken out.
+        dev = {name: dev_texts(EXAMPLES / name) for name in sorted(params.tasks)}
+    result = prepare(params.corpora, params.prepare, Path("data"), dev)
     for row in result["table"]:
         print(f"prepare {row['source']}: dropped {row['documents']} ({row['words']} words) — {row['reason']}")
     for name, kept in result["kept"].items():

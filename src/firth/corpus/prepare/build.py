@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +13,7 @@ from firth.canonical import read_json, write_json
 from firth.config.text import Prepare
 from firth.corpus.drops import Drops
 from firth.corpus.folders import whole_folder
+from firth.corpus.prepare.decontaminate import DevTexts
 from firth.corpus.prepare.duplicates import EXACT, Duplicates
 from firth.corpus.prepare.repair import repaired
 from firth.corpus.prepare.sentences import sentences
@@ -24,11 +25,14 @@ from firth.textkeys import chosen
 Row = tuple[dict[str, Any], int]
 
 
-def prepare(names: Iterable[str], settings: Prepare, data: Path) -> dict[str, Any]:
+def prepare(
+    names: Iterable[str], settings: Prepare, data: Path, dev_texts: Mapping[str, Iterable[str]] | None = None
+) -> dict[str, Any]:
     """Clean corpora `names` from `data/raw` into `data/corpus`; the drop table that was written there.
 
     Corpora are read in the order of their names, documents in the order of their ids; of duplicates the first is kept.
-    Which side of the train/held-out split a document is on depends on its text and the seed alone.
+    Which side of the train/held-out split a document is on depends on its text and the seed alone. Sentences that share
+    `settings.decontamination_words` words in a row with one of `dev_texts` (by task) are taken out of both sides.
 
     Raises:
         DataError: a corpus was not validated or did not pass; or no document is left to train on.
@@ -44,7 +48,8 @@ def prepare(names: Iterable[str], settings: Prepare, data: Path) -> dict[str, An
         for name, manifest in manifests.items()
         for document in read_shards(data / "raw" / name, manifest["shards"])
     )
-    work = _Work(settings)
+    words = settings.decontamination_words
+    work = _Work(settings, DevTexts(dev_texts, words) if dev_texts and words else None)
     with (
         whole_folder(data / "corpus", data / ".part-corpus") as folder,
         tempfile.TemporaryFile("w+", encoding="utf-8", prefix="firth-heldout-") as aside,
@@ -78,6 +83,7 @@ class _Work:
     """One pass: what was dropped and kept so far."""
 
     settings: Prepare
+    dev_texts: DevTexts | None
     drops: Drops = field(default_factory=Drops)
     kept: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -123,13 +129,34 @@ class _Work:
         if not found:
             self._drop(document, "no letter or digit", words)
             return None
+        sentences_before = len(found)
+        if self.dev_texts is not None:
+            found = self._decontaminated(document, found, self.dev_texts)
+        words = sum(len(sentence.split()) for sentence in found)
+        if len(found) < sentences_before and words < settings.min_words:
+            self._drop(document, f"fewer than {settings.min_words} words beside dev texts", words)
+            return None
         heldout = chosen(text, settings.heldout_share, f"heldout {settings.seed}")
         row = {"doc_id": document["doc_id"], "source": source, "title": document["title"], "sentences": found}
-        words = sum(len(sentence.split()) for sentence in found)
         kept["documents"] += 1
         kept["words"] += words
         kept["heldout" if heldout else "train"] += 1
         return row, words, heldout
+
+    def _decontaminated(self, document: dict[str, Any], found: list[str], dev_texts: DevTexts) -> list[str]:
+        """The sentences that share no run with a dev text; for the others the document is counted once by task."""
+        kept, taken = dev_texts.without(found)
+        by_task: dict[str, list[str]] = {}
+        for sentence, task in taken:
+            by_task.setdefault(task, []).append(sentence)
+        for task, shared in by_task.items():
+            self.drops.add(
+                f"sentences sharing {self.settings.decontamination_words} words in a row with a dev text of {task}",
+                f"{document['doc_id']}: {shared[0]}",
+                document["source"],
+                sum(len(sentence.split()) for sentence in shared),
+            )
+        return kept
 
     def _drop(self, document: dict[str, Any], reason: str, words: int, note: str = "") -> None:
         example = f"{document['doc_id']}: {note}{document['text'][:1000]}"
