@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import firth
-from firth.commands import corpus, init, models, project, tokens, vectors
+from firth.commands import corpus, init, models, models_in_use, project, tokens, vectors
 from firth.errors import FirthError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ project.add_to(app)
 init.add_to(app)
 models.add_to(app)
 tokens.add_to(app)
+models_in_use.add_to(app)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(vectors.app, name="vectors")
 
