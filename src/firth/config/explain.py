@@ -12,9 +12,6 @@ from pydantic_core import ErrorDetails
 
 from firth.config.params import Params
 
-UNION_TAGS = {"files", "package", "hub"}
-"""pydantic puts the tag of a union into an error's path; nobody wrote it there."""
-
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """`word2vec.windw: unknown key; did you mean 'window'?`."""
@@ -25,7 +22,7 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
 
 def explain(detail: ErrorDetails, tree: Mapping[str, Any], with_lines: bool = True) -> str:
     """One pydantic error as `key = value: what would be valid (line n)`; `tree` may carry YAML line numbers."""
-    path = [part for index, part in enumerate(detail["loc"]) if not (index == 2 and part in UNION_TAGS)]
+    path = written_path(detail["loc"])
     key = ".".join(str(part) for part in path)
     line = line_of(tree, path) if with_lines else None
     at = f" (line {line})" if line else ""
@@ -39,6 +36,21 @@ def explain(detail: ErrorDetails, tree: Mapping[str, Any], with_lines: bool = Tr
     shown = detail["input"]
     value = f" = {shown!r}" if isinstance(shown, str | int | float | bool | None) else ""
     return f"{key or 'parameters'}{value}: {message}{f'. {description}' if description else ''}{at}"
+
+
+def written_path(location: Sequence[Any]) -> list[Any]:
+    """`location` of an error without the tags of unions: pydantic puts them there, nobody wrote them."""
+    path: list[Any] = []
+    annotation: Any = Params
+    for part in location:
+        models = _models(annotation)
+        tagged = [model for model in models if len(models) > 1 and part in _tags(model)]
+        if tagged:
+            annotation = tagged[0]
+        else:
+            path.append(part)
+            annotation = _step(annotation, part)
+    return path
 
 
 def line_of(tree: Mapping[str, Any], path: Sequence[Any]) -> int | None:
@@ -58,12 +70,13 @@ def line_of(tree: Mapping[str, Any], path: Sequence[Any]) -> int | None:
 
 def known_keys(path: Sequence[Any], tree: Mapping[str, Any]) -> list[str]:
     """Keys that may stand below `path`: fields of its model, or the entries of a mapping of named things."""
-    models = models_at(path)
-    if models:
-        return list(dict.fromkeys(name for model in models for name in model.model_fields))
     here: Any = tree
     for part in path:
         here = here.get(part) if isinstance(here, Mapping) else None
+    if models := models_at(path):
+        kind = here.get("kind") if isinstance(here, Mapping) else None
+        models = [model for model in models if kind in _tags(model)] or models
+        return list(dict.fromkeys(name for model in models for name in model.model_fields))
     return [str(key) for key in here] if isinstance(here, Mapping) else []
 
 
@@ -102,6 +115,12 @@ def _step(annotation: Any, part: Any) -> Any:
         if part in model.model_fields:
             return model.model_fields[part].annotation
     return None
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    """The values of `kind` that choose `model` among those of a union."""
+    field = model.model_fields.get("kind")
+    return () if field is None else get_args(field.annotation)
 
 
 def _bare(annotation: Any) -> Any:

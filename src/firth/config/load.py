@@ -43,13 +43,18 @@ def load_params(path: Path) -> Params:
     return check(parse(path.read_text(encoding="utf-8"), str(path)), str(path))
 
 
-def with_overrides(text: str, overrides: Sequence[str], where: str = "params.yaml") -> tuple[str, Params]:
+def with_overrides(
+    text: str, overrides: Sequence[str], where: str = "params.yaml", removed: Sequence[str] = ()
+) -> tuple[str, Params]:
     """`text` with each `key.path=value` set, comments kept, and the checked parameters it then holds.
 
     Values are YAML: `word2vec.window=8`, `gate.models=[cbow]`. A key that does not exist is refused with its likeliest
-    spelling; nothing is written anywhere. Defaults that `text` leaves out are spelt out: DVC reads the file.
+    spelling; nothing is written anywhere. Defaults that `text` leaves out are spelt out: DVC reads the file. The keys
+    `removed`, which must be there, are taken out first.
     """
     tree = parse(text, where)
+    for key in removed:
+        _remove(tree, key)
     for override in overrides:
         key, found, value = override.partition("=")
         if not found or not key.strip():
@@ -135,6 +140,16 @@ def _fill(tree: dict[str, Any], full: Mapping[str, Any]) -> None:
                 tree[key] = value
         elif isinstance(value, Mapping):
             _fill(tree[key], value)
+
+
+def _remove(tree: dict[str, Any], key: str) -> None:
+    *path, last = key.split(".")
+    here: Any = tree
+    for part in path:
+        here = here.get(part) if isinstance(here, dict) else None
+    if not isinstance(here, dict) or last not in here:
+        raise ConfigError(f"{key}: no such key")
+    del here[last]
 
 
 def _assign(tree: dict[str, Any], key: str, value: Any) -> None:
