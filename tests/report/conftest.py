@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from tests.support.bert_project import write_bert_project
 
 from firth.canonical import write_json
 
@@ -110,7 +111,7 @@ def scores() -> dict[str, Any]:
     }
 
 
-def write_project(root: Path, models: Mapping[str, int], heldout: bool = True) -> Path:
+def write_project(root: Path, models: Mapping[str, int], heldout: bool = True, reference: bool = False) -> Path:
     """A project folder with `params.yaml`, `dvc.yaml` and all that the report reads."""
     data = root / "data"
     for name in ("params.yaml", "dvc.yaml"):
@@ -144,13 +145,14 @@ def write_project(root: Path, models: Mapping[str, int], heldout: bool = True) -
         write_json(folder / "results.json", {"corpus": corpus, "success": success, "expectations": [expectation]})
     (data / "validation" / "wikipedia" / "docs").mkdir()
     (data / "validation" / "wikipedia" / "docs" / "index.html").write_text("<!doctype html>")
+    write_bert_project(root, HOSTILE, reference)
     return root
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both models; read only."""
-    return write_project(tmp_path_factory.mktemp("project"), {"skipgram": 1, "cbow": 2})
+    """All models and a reference encoder; read only."""
+    return write_project(tmp_path_factory.mktemp("project"), {"skipgram": 1, "cbow": 2}, reference=True)
 
 
 @pytest.fixture

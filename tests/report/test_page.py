@@ -19,14 +19,19 @@ from firth.report.page import render, section, spoken
 
 SECTIONS = [
     "headline", "corpora", "drops", "validation", "training", "neighbours", "antonyms", "analogies", "similarity",
-    "map", "relations", "lineage",
+    "map", "relations", "pretraining", "fill", "attention", "senses", "tasks", "lineage",
 ]  # fmt: skip
 VOID = {"meta", "input", "br"}
 
 
+def reference_of(root: Path) -> Path | None:
+    folder = root / "reference"
+    return folder if folder.is_dir() else None
+
+
 def draw(root: Path) -> tuple[str, bytes]:
     params = load_params(root / "params.yaml")
-    report = collect(read_inputs(root / "data"), params.corpora, params.report)
+    report = collect(read_inputs(root / "data", list(params.tasks)), params, reference_of(root))
     written = to_bytes(report)
     return render(json.loads(written), data=".."), written
 
@@ -91,7 +96,7 @@ def test_text_of_a_corpus_stays_text(page: str) -> None:
     tree = Tree(page)
     assert tree.tags.count("script") == 1
     assert tree.handlers == []
-    assert page.count("&lt;script&gt;alert(&#39;corpus&#39;)&lt;/script&gt;") == 3
+    assert page.count("&lt;script&gt;alert(&#39;corpus&#39;)&lt;/script&gt;") == 4
 
 
 def test_a_hostile_word_stays_text_in_charts_too(build: Callable[..., Path]) -> None:
@@ -137,7 +142,8 @@ def test_every_class_of_a_drawing_is_styled(page: str) -> None:
 
 def test_one_model_and_no_heldout_loss(build: Callable[..., Path]) -> None:
     page, written = draw(build({"cbow": 3}, heldout=False))
-    assert "CBOW vectors from" in page and "Skip-gram" not in page.replace("skip-gram", "")
+    words = page[: page.index('<section id="tasks"')]
+    assert "CBOW and BERT from" in page and "Skip-gram" not in words.replace("skip-gram", "")
     assert "No held-out loss was measured." in page
     assert json.loads(written)["models"]["cbow"]["loss"]["heldout"] == []
     assert 'class="both"' not in page

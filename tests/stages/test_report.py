@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,12 +64,18 @@ def test_missing_and_broken_inputs_are_named(root: Path) -> None:
     with pytest.raises(DataError, match=r"predictions-skipgram\.jsonl, line 6: not a JSON line"):
         main([])
     predictions.write_bytes(kept)
-    (root / "data" / "corpus" / "drops.json").unlink()
-    with pytest.raises(IntegrityError, match=r"drops\.json: no such file"):
+    for path in ("corpus/drops.json", "vectors/skipgram/vectors.safetensors", "models/bert/history.json"):
+        (root / "data" / path).unlink()
+    shutil.rmtree(root / "data" / "tasks" / "boolq")
+    with pytest.raises(IntegrityError) as raised:
         main([])
-    (root / "data" / "vectors" / "skipgram" / "vectors.safetensors").unlink()
-    with pytest.raises(IntegrityError, match="no trained vectors; run the word2vec stages first"):
-        main([])
+    named = str(raised.value)
+    assert named.startswith("nothing to report on yet, missing: data/vectors/*/vectors.safetensors (stage word2vec), ")
+    for said in (
+        "corpus/drops.json (stage prepare)", "bert/history.json (stage bert)", "boolq/results.json (stage tasks@boolq)",
+    ):  # fmt: skip
+        assert said in named
+    assert named.count("(stage") == 4
     assert not (root / "data" / "report").exists()
 
 

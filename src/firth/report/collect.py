@@ -2,48 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import firth
-from firth.canonical import dumps
+from firth.canonical import dumps, value_sha256
 from firth.config.corpora import Corpora
 from firth.config.evaluation import Report as ReportParams
 from firth.config.load import flatten
-from firth.report.inputs import Inputs, Model
+from firth.config.params import Params
+from firth.report.inputs import MODEL_LABELS, Inputs, Model
 from firth.report.plane import relations, word_map
+from firth.report.pretraining import pretraining
+from firth.report.reading import attention_map, fillings
 from firth.report.scores import curve, examples, sections
+from firth.report.senses import ambiguous
 from firth.report.similar import antonyms, neighbours
+from firth.report.tasks import task
 
 EXAMPLE_LENGTH = 180
 SUITES = {"analogies": "Google analogies", "wordsim353": "WordSim-353", "simlex999": "SimLex-999"}
 
 
-def collect(inputs: Inputs, corpora: Corpora, params: ReportParams) -> dict[str, Any]:
-    """The numbers behind every section; see `docs/architecture.md` for where `report.json` lies."""
+def collect(inputs: Inputs, params: Params, reference: Path | None = None) -> dict[str, Any]:
+    """The numbers behind every section; see `docs/architecture.md` for where `report.json` lies.
+
+    Args:
+        inputs: What the stages left.
+        params: All of `params.yaml`.
+        reference: Model folder of the published encoder, where there is one to stand beside ours.
+    """
     from threadpoolctl import threadpool_limits
 
+    report = params.report
     with threadpool_limits(limits=1):
         return {
             "firth_version": firth.__version__,
-            "corpora": _corpora(inputs, corpora),
+            "corpora": _corpora(inputs, params.corpora),
             "drops": _drops(inputs),
             "validation": [_validation(result, inputs.documented) for result in inputs.validations],
-            "models": {model.name: _model(model, inputs, params) for model in inputs.models},
+            "models": {model.name: _model(model, inputs, report) for model in inputs.models},
             "order": [model.name for model in inputs.models],
             "neighbours": [
                 {"word": word, "models": {model.name: neighbours(model, word) for model in inputs.models}}
-                for word in params.neighbours
+                for word in report.neighbours
             ],
-            "lineage": {
-                "sources": {name: _source(source.model_dump()) for name, source in corpora.items()},
-                "task_files": dict(inputs.results.get("digests", {})),
-                "shards": [
-                    {key: shard[key] for key in ("file", "documents", "words", "sha256")}
-                    for shard in inputs.manifest["shards"]
-                ],
-            },
+            "bert": {"label": MODEL_LABELS["bert"]} | pretraining(inputs.bert),
+            "tasks": [task(run) for run in inputs.tasks],
+            "lineage": _lineage(inputs, params.corpora),
+        } | _read_by_bert(inputs, params, reference)
+
+
+def _read_by_bert(inputs: Inputs, params: Params, reference: Path | None) -> dict[str, Any]:
+    """What takes the model itself and not only its records."""
+    from firth.encode.load import load_model
+
+    report = params.report
+    with _one_thread():
+        bert = load_model(inputs.bert.folder)
+        encoders = [("bert", f"{MODEL_LABELS['bert']}, ours", bert)]
+        if report.ambiguous and reference and params.evaluation.reference:
+            encoders.append(("reference", params.evaluation.reference.title, load_model(reference)))
+        asked = report.ambiguous
+        return {
+            "fill": fillings(bert, report.fill),
+            "attention": attention_map(bert, report.attention),
+            "ambiguous": ambiguous(asked, inputs.models[0], encoders, report.seed) if asked else None,
         }
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch's sums over several threads end in another order, and other last digits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _lineage(inputs: Inputs, corpora: Corpora) -> dict[str, Any]:
+    """Digests of everything that was read on the way."""
+    return {
+        "sources": {name: _source(source.model_dump()) for name, source in corpora.items()},
+        "task_files": dict(inputs.results.get("digests", {})),
+        "shards": [
+            {key: shard[key] for key in ("file", "documents", "words", "sha256")} for shard in inputs.manifest["shards"]
+        ],
+        "pieces": {
+            "tokenizer": inputs.bert.store["tokenizer"],
+            "store": value_sha256(inputs.bert.store),
+            "splits": {
+                side: {key: found[key] for key in ("documents", "sentences", "tokens")}
+                for side, found in inputs.bert.store["splits"].items()
+            },
+            "files": [
+                {"file": name, "sha256": found["sha256"]} for name, found in sorted(inputs.bert.store["files"].items())
+            ],
+        },
+        "examples": [
+            {
+                "task": run.name,
+                "source_sha256": run.manifest["source_sha256"],
+                "files": {name: dict(found) for name, found in sorted(run.manifest["files"].items())},
+            }
+            for run in inputs.tasks
+        ],
+    }
 
 
 def shorten(value: Any, length: int = EXAMPLE_LENGTH) -> str:

@@ -19,7 +19,11 @@ from firth.project import state_folder
 from firth.report.inputs import MODEL_LABELS
 from firth.report.page import render as render_page
 
-PACKAGES = ("torch", "numpy", "numba", "lightning", "dvc", "mlflow", "prefect", "great-expectations", "scikit-learn")
+PACKAGES = (
+    "torch", "numpy", "numba", "lightning", "tokenizers", "safetensors", "dvc", "mlflow", "prefect",
+    "great-expectations", "scikit-learn",
+)  # fmt: skip
+NUMBERS = ("suite", "challenger", "low", "high", "champion", "minimum", "max_loss", "covered", "total")
 VERDICTS = ("promoted", "refused", "unchanged")
 
 
@@ -40,7 +44,8 @@ def render(
     Args:
         root: The project folder; its `data/report/report.json` must exist, its `dvc.lock` is listed if it does.
         runs: MLflow runs, one a training: `{"stage": "word2vec@skipgram", "run_id": "…", "url": "http…" or None,
-            "seconds": float or None, "metrics": {name: float}}`; only `stage` and `run_id` must be there.
+            "seconds": float or None, "metrics": {name: float}}`; only `stage` and `run_id` must be there. `server`
+            and `experiment_id` together stand for a `url`.
         decisions: Promotion decisions, one a model: `{"model": "skipgram", "verdict": "promoted" | "refused" |
             "unchanged", "reasons": [str], "version": str or None, "champion": str or None, "numbers": [{"suite",
             "challenger", "low", "high", "champion", "minimum", "max_loss", "covered", "total"}]}`, where `champion`
@@ -92,6 +97,8 @@ def locked_outputs(lock: Path) -> list[dict[str, str]]:
 
 def _run(one: Mapping[str, Any]) -> dict[str, Any]:
     url = one.get("url")
+    if url is None and one.get("server") and one.get("experiment_id"):
+        url = f"{str(one['server']).rstrip('/')}/#/experiments/{one['experiment_id']}/runs/{one['run_id']}"
     if url is not None and urlsplit(url).scheme not in ("http", "https"):
         raise DataError(f"the address of run {one['run_id']} is {url!r}; expected http or https")
     seconds = one.get("seconds")
@@ -114,7 +121,7 @@ def _decision(one: Mapping[str, Any]) -> dict[str, Any]:
         "reasons": [str(reason) for reason in one.get("reasons", [])],
         "version": one.get("version"),
         "champion": one.get("champion"),
-        "numbers": [dict(row) for row in one.get("numbers", [])],
+        "numbers": [{key: row.get(key) for key in NUMBERS} for row in one.get("numbers", [])],
     }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODEL_ORDER = ("skipgram", "cbow")
-MODEL_LABELS = {"skipgram": "Skip-gram", "cbow": "CBOW"}
+MODEL_LABELS = {"skipgram": "Skip-gram", "cbow": "CBOW", "bert": "BERT"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,28 @@ class Model:
 
 
 @dataclass(frozen=True)
+class BertRun:
+    """The pretrained model: its folder, the rows of `history.json`, `training.json`, and what it was trained on."""
+
+    folder: Path
+    history: list[dict[str, Any]]
+    training: dict[str, Any]
+    tokenizer: dict[str, Any]
+    store: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """One task: its examples' `manifest.json`, `results.json`, the dev examples by id, and BERT's answers to them."""
+
+    name: str
+    manifest: dict[str, Any]
+    results: dict[str, Any]
+    dev: dict[str, dict[str, Any]]
+    answers: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Everything that stages before `report` wrote."""
 
@@ -67,18 +89,23 @@ class Inputs:
     models: list[Model]
     results: dict[str, Any]
     predictions: dict[str, list[dict[str, Any]]]
+    bert: BertRun
+    tasks: list[TaskRun]
 
 
-def read_inputs(data: Path) -> Inputs:
-    """Read `data/{raw,corpus,validation,vectors,tasks}`; what is missing or torn is named in an `IntegrityError`."""
+def read_inputs(data: Path, tasks: Sequence[str]) -> Inputs:
+    """Read what the stages left in `data`, with the results of `tasks`.
+
+    Raises:
+        IntegrityError: outputs are missing, all named in one message, or one is torn.
+    """
+    _all_there(data, tasks)
     validations = [read_json(path) for path in sorted((data / "validation").glob("*/results.json"))]
     documented = frozenset(
         path.parent.parent.name for path in (data / "validation").glob("*/docs/index.html") if path.is_file()
     )
     models = [read_model(folder) for folder in _model_folders(data / "vectors")]
-    if not models:
-        raise IntegrityError(f"{data / 'vectors'}: no trained vectors; run the word2vec stages first")
-    tasks = data / "tasks" / "words"
+    words = data / "tasks" / "words"
     return Inputs(
         raw={path.parent.name: read_json(path) for path in sorted((data / "raw").glob("*/manifest.json"))},
         manifest=read_json(data / "corpus" / "manifest.json"),
@@ -86,9 +113,60 @@ def read_inputs(data: Path) -> Inputs:
         validations=validations,
         documented=documented,
         models=models,
-        results=read_json(tasks / "results.json"),
-        predictions={model.name: list(_json_lines(tasks / f"predictions-{model.name}.jsonl")) for model in models},
+        results=read_json(words / "results.json"),
+        predictions={model.name: list(_json_lines(words / f"predictions-{model.name}.jsonl")) for model in models},
+        bert=read_bert(data),
+        tasks=[read_task(data, name) for name in tasks],
     )
+
+
+def read_bert(data: Path) -> BertRun:
+    """`data/models/bert` with the manifests of the tokenizer and of the token store."""
+    folder = data / "models" / "bert"
+    return BertRun(
+        folder=folder,
+        history=read_json(folder / "history.json"),
+        training=read_json(folder / "training.json"),
+        tokenizer=read_json(data / "tokenizer" / "manifest.json"),
+        store=read_json(data / "tokens" / "pieces" / "manifest.json"),
+    )
+
+
+def read_task(data: Path, name: str) -> TaskRun:
+    """One task's results with the examples that they are about."""
+    examples, found = data / "examples" / name, data / "tasks" / name
+    return TaskRun(
+        name=name,
+        manifest=read_json(examples / "manifest.json"),
+        results=read_json(found / "results.json"),
+        dev={str(row["id"]): row for row in _json_lines(examples / "dev.jsonl")},
+        answers=_answers(found),
+    )
+
+
+def _answers(found: Path) -> list[dict[str, Any]]:
+    """BERT's answers in the first mode that was measured; none where it was not."""
+    for system in ("bert", "bert-finetuned"):
+        path = found / f"predictions-{system}.jsonl"
+        if path.is_file():
+            return list(_json_lines(path))
+    return []
+
+
+def _all_there(data: Path, tasks: Sequence[str]) -> None:
+    """One error that names every output that is not there, and the stage that writes it."""
+    wanted = [("corpus/manifest.json", "prepare"), ("corpus/drops.json", "prepare")]
+    wanted += [(f"models/bert/{name}", "bert") for name in ("config.json", "history.json", "training.json")]
+    wanted += [("tokenizer/manifest.json", "wordpiece"), ("tokens/pieces/manifest.json", "tokenize")]
+    wanted += [("tasks/words/results.json", "word-tasks")]
+    for task in tasks:
+        wanted += [(f"examples/{task}/{name}", f"examples@{task}") for name in ("manifest.json", "dev.jsonl")]
+        wanted += [(f"tasks/{task}/results.json", f"tasks@{task}")]
+    missing = [f"{data / path} (stage {stage})" for path, stage in wanted if not (data / path).is_file()]
+    if not _model_folders(data / "vectors"):
+        missing.insert(0, f"{data / 'vectors'}/*/vectors.safetensors (stage word2vec)")
+    if missing:
+        raise IntegrityError(f"nothing to report on yet, missing: {', '.join(missing)}")
 
 
 def read_model(folder: Path) -> Model:

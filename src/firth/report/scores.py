@@ -92,10 +92,11 @@ def curve(history: Sequence[Mapping[str, Any]]) -> dict[str, list[list[float]]]:
     heldout = [
         (float(row["step"]), float(row["heldout_loss"])) for row in history if row.get("heldout_loss") is not None
     ]
-    return {"train": _thin(train), "heldout": _thin(heldout)}
+    return {"train": thin(train), "heldout": thin(heldout)}
 
 
-def _thin(points: Sequence[tuple[float, float]]) -> list[list[float]]:
+def thin(points: Sequence[tuple[float, float]]) -> list[list[float]]:
+    """`points` as lists; more than `CURVE_POINTS` are averaged in equal steps."""
     size = max(1, math.ceil(len(points) / CURVE_POINTS))
     bins = [points[start : start + size] for start in range(0, len(points), size)]
     return [

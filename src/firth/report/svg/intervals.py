@@ -52,8 +52,8 @@ def interval_chart(
         parts.append(text(left - 10, y + height / 2 + 1, row["name"], "label", "end"))
         if not row["marks"]:
             parts.append(text(left + 6, y + height / 2 + 1, row["note"], "tick"))
-        for i, mark in enumerate(row["marks"]):
-            parts.append(_mark(mark, across, y + BETWEEN / 2 + (i + 0.5) * ROW, show))
+        for i, one in enumerate(row["marks"]):
+            parts.append(mark(one, across, y + BETWEEN / 2 + (i + 0.5) * ROW, show))
         y += height
     told = "; ".join(
         f"{row['name']}: " + ", ".join(f"{mark['label']} {show(mark['score'])}" for mark in row["marks"])
@@ -69,13 +69,17 @@ def interval_chart(
     )
 
 
-def _mark(mark: Mapping[str, Any], across: Scale, y: float, show: Callable[[float], str]) -> Markup:
-    low, high, score = (across(min(max(mark[k], across.low), across.high)) for k in ("low", "high", "score"))
-    told = f"{mark['label']}: {show(mark['score'])}, 95 % interval {show(mark['low'])} to {show(mark['high'])}"
+def mark(row: Mapping[str, Any], across: Scale, y: float, show: Callable[[float], str]) -> Markup:
+    """A score as a dot on its interval, its value behind; `row` is `{"model", "label", "score", "low", "high"}`.
+
+    With a true `hollow` the dot is an outline only.
+    """
+    low, high, score = (across(min(max(row[k], across.low), across.high)) for k in ("low", "high", "score"))
+    told = f"{row['label']}: {show(row['score'])}, 95 % interval {show(row['low'])} to {show(row['high'])}"
     return el(
         "g",
         el("title", told),
-        el("line", x1=low, x2=high, y1=y, y2=y, class_=f"whisker m-{mark['model']}"),
-        el("circle", cx=score, cy=y, r=4.5, class_=f"dot m-{mark['model']}"),
-        text(high + 8, y + 4, show(mark["score"]), "tick value"),
+        el("line", x1=low, x2=high, y1=y, y2=y, class_=f"whisker m-{row['model']}"),
+        el("circle", cx=score, cy=y, r=4.5, class_=f"dot{' hollow' if row.get('hollow') else ''} m-{row['model']}"),
+        text(high + 8, y + 4, show(row["score"]), "tick value"),
     )

@@ -1,0 +1,43 @@
+"""Numbers and names as people write them."""
+
+from __future__ import annotations
+
+import re
+
+
+def number(value: float | None) -> str:
+    """`1,967,000`; an en dash for nothing."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def score(value: float | None) -> str:
+    """A correlation or cosine, `0.512`, with a true minus sign."""
+    return "–" if value is None else signed(f"{value:.3f}")
+
+
+def percent(value: float | None) -> str:
+    """A share, `12.5 %`."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def measured(value: float | None, metric: str) -> str:
+    """A score of `metric`: shares in percent, Matthews correlation as it is."""
+    return score(value) if metric == "matthews" else percent(value)
+
+
+def spoken(value: float) -> str:
+    """A large number for a headline: `3.28 million`."""
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return number(value)
+
+
+def section(name: str) -> str:
+    """A section of the analogy file as people write it: `gram3-comparative` is `comparative`."""
+    return re.sub(r"^gram\d+-", "", name).replace("-", " ")
+
+
+def signed(text: str) -> str:
+    """Hyphen-minus as a minus sign."""
+    return text.replace("-", "−")
