@@ -1,0 +1,85 @@
+"""A look at held-out text: the same instances each time, no dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+
+from firth.bert.device import Device
+from firth.bert.instances import Batch, Instances
+from firth.bert.model import Pretraining
+from firth.bert.text import Text
+from firth.config.bert import Bert
+from firth.wordpiece.store import TokenStore
+
+ROWS = 32
+"""Instances that go through the model at once."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The instances of every look, and what guessing by frequency costs on the positions that they predict."""
+
+    batches: Sequence[Batch]
+    unigram_loss: float
+    """Nats a predicted token; frequencies of the training side, add-one smoothed."""
+
+    @classmethod
+    def of(cls, store: TokenStore, settings: Bert, seed: int) -> HeldOut | None:
+        """The first instances of the held-out side in a seeded order; None where it holds no text.
+
+        A side of one document has no pairs: next sentences are then not looked at.
+        """
+        text = Text.of(store.heldout)
+        if len(text) == 0:
+            return None
+        instances = Instances(text, store.tokenizer, settings, seed, settings.next_sentence and len(text) > 1)
+        count = min(settings.heldout.instances, len(instances.plan(0)))
+        chosen = instances.choose(0, np.arange(count, dtype=np.int64))
+        batches = list(instances.batches(chosen, ROWS))
+        labels = torch.cat([batch.masked_lm_labels for batch in batches]).numpy()
+        return cls(batches, float(unigram_losses(store.unigrams)[labels].mean()))
+
+    @torch.no_grad()
+    def look(self, model: Pretraining, device: Device) -> dict[str, Any]:
+        """`heldout` of a history row: losses, accuracies, and over how many predictions and instances."""
+        was_training = model.training
+        model.eval()
+        mlm_loss = nsp_loss = 0.0
+        mlm_right = nsp_right = predictions = instances = pairs = 0
+        for held in self.batches:
+            batch = device.moved(held)
+            with device.autocast():
+                logits = model(batch.ids, batch.segments, batch.mask, batch.predicted)
+            losses = F.cross_entropy(logits.mlm.float(), batch.masked_lm_labels, reduction="none")
+            mlm_loss += float(losses.double().sum())
+            mlm_right += int((logits.mlm.argmax(-1) == batch.masked_lm_labels).sum())
+            predictions += len(batch.predicted)
+            instances += len(batch.ids)
+            if batch.next_sentence_labels is not None:
+                losses = F.cross_entropy(logits.nsp.float(), batch.next_sentence_labels, reduction="none")
+                nsp_loss += float(losses.double().sum())
+                nsp_right += int((logits.nsp.argmax(-1) == batch.next_sentence_labels).sum())
+                pairs += len(batch.ids)
+        model.train(was_training)
+        return {
+            "mlm_loss": mlm_loss / predictions,
+            "mlm_accuracy": mlm_right / predictions,
+            "nsp_loss": nsp_loss / pairs if pairs else None,
+            "nsp_accuracy": nsp_right / pairs if pairs else None,
+            "unigram_loss": self.unigram_loss,
+            "predictions": predictions,
+            "instances": instances,
+        }
+
+
+def unigram_losses(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """−log of each piece's frequency, add-one smoothed; (vocabulary,), nats."""
+    losses: NDArray[np.float64] = np.log(counts.sum() + len(counts)) - np.log(counts + 1.0)
+    return losses

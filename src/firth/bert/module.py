@@ -1,0 +1,112 @@
+"""BERT's pretraining under Lightning: one training step is one update, from as many micro batches as it takes.
+
+This module imports Lightning and is therefore imported only where training starts (`train`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from lightning.pytorch import LightningModule
+
+from firth.bert.device import Device
+from firth.bert.instances import Batch
+from firth.bert.model import Pretraining
+from firth.bert.optimizer import clip, learning_rate, set_rate
+from firth.bert.plan import DROPOUT, Cursor
+from firth.config.bert import Bert
+from firth.errors import FirthError
+from firth.training.one_pass import one_pass
+from firth.training.splitmix import stream_start
+
+
+class Step(NamedTuple):
+    """What one update learns from; `after` is where the next one goes on."""
+
+    number: int
+    batches: list[Batch]
+    after: Cursor
+
+
+class Losses(NamedTuple):
+    """Of one update: sums in nats, and over how many predicted tokens and pairs."""
+
+    mlm: float
+    predictions: int
+    nsp: float
+    pairs: int
+
+
+AfterStep = Callable[[Step, Losses], None]
+
+
+class BertModule(LightningModule):
+    """The loss of section 3.1: the mean over all predicted tokens plus the mean over all pairs of a step.
+
+    Optimisation is manual, so that micro batches of unequal size weigh what they should. Dropout of a micro batch is
+    a pure function of (seed, step, its number): a training that goes on needs no saved generator.
+    """
+
+    def __init__(
+        self, model: Pretraining, optimizer: torch.optim.Optimizer, settings: Bert, device: Device, after: AfterStep
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model, self.settings, self.where, self.after_step = model, settings, device, after
+        self.adamw = optimizer
+        self.forward_pass = torch.compile(model) if settings.compile else model
+
+    def training_step(self, step: Step) -> torch.Tensor:
+        """Update the weights from `step`; its loss.
+
+        Raises:
+            FirthError: a loss or a gradient is not finite; the weights are as before.
+        """
+        predictions = sum(len(batch.predicted) for batch in step.batches)
+        rows = sum(len(batch.ids) for batch in step.batches)
+        self.adamw.zero_grad()
+        sums = torch.zeros(2, dtype=torch.float64, device=self.where.kind)
+        for number, batch in enumerate(step.batches):
+            torch.manual_seed(stream_start(self.settings.seed, DROPOUT, step.number, number) >> 1)
+            mlm, nsp = self.losses(batch)
+            (mlm / predictions + nsp / rows).backward()  # type: ignore[no-untyped-call]
+            sums += torch.stack((mlm, nsp)).detach()
+        norm = clip(self.model, self.settings.optimizer.clip)
+        mlm_sum, nsp_sum, size = torch.stack((*sums, norm.double())).tolist()
+        loss = mlm_sum / predictions + nsp_sum / rows
+        for what, value in (("loss", loss), ("gradient's norm", size)):
+            if not abs(value) < float("inf"):
+                raise FirthError(
+                    f"bert: the {what} is {value} at step {step.number + 1}; lower bert.optimizer.learning_rate "
+                    f"({self.settings.optimizer.learning_rate}) or lengthen the warm-up "
+                    f"({self.settings.optimizer.warmup_steps} steps); the last checkpoint is kept"
+                )
+        set_rate(self.adamw, learning_rate(step.number, self.settings.steps, self.settings.optimizer))
+        self.adamw.step()
+        self.after_step(step, Losses(mlm_sum, predictions, nsp_sum, rows if self.settings.next_sentence else 0))
+        return torch.tensor(loss)
+
+    def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed over the batch: of masked words and of next sentences (0 where there are none)."""
+        with self.where.autocast():
+            logits = self.forward_pass(batch.ids, batch.segments, batch.mask, batch.predicted)
+        mlm = F.cross_entropy(logits.mlm.float(), batch.masked_lm_labels, reduction="sum")
+        if batch.next_sentence_labels is None:
+            return mlm, mlm.new_zeros(())
+        return mlm, F.cross_entropy(logits.nsp.float(), batch.next_sentence_labels, reduction="sum")
+
+    def transfer_batch_to_device(self, batch: Step, _device: torch.device, _dataloader_idx: int) -> Step:
+        """The step with its batches on the device."""
+        return batch._replace(batches=[self.where.moved(part) for part in batch.batches])
+
+    def configure_optimizers(self) -> list[Any]:
+        """None: see `training_step`."""
+        return []
+
+
+def run_steps(module: BertModule, steps: Iterable[Step]) -> None:
+    """Run `steps`; see `one_pass`."""
+    one_pass(module, steps, module.where.kind)
