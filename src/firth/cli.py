@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import firth
-from firth.commands import corpus, init, models, models_in_use, project, tokens, vectors
+from firth.commands import corpus, evaluate, init, models, models_in_use, project, tokens, vectors
 from firth.errors import FirthError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 project.add_to(app)
 init.add_to(app)
+evaluate.add_to(app)
 models.add_to(app)
 tokens.add_to(app)
 models_in_use.add_to(app)

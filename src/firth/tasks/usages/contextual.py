@@ -11,6 +11,7 @@ from torch import Tensor
 
 from firth.bert.folder import Bert
 from firth.bert.model import Encoder as Model
+from firth.encode.use import width
 from firth.progress import Meter
 from firth.tasks.usages.reading import Floats, Reading
 from firth.wordpiece.tokenizer import Encoded
@@ -35,7 +36,7 @@ class BertEncoder:
 
     def __init__(self, bert: Bert, pooling: Pooling = "mean", layers: Layers = "last", title: str = "encode") -> None:
         self.bert, self.pooling, self.layers, self.title = bert, pooling, layers, title
-        self.width = bert.model.architecture.hidden * (4 if layers == "concat4" else 1)
+        self.width = width(bert, layers)
 
     def texts(self, texts: Sequence[str], length: int) -> Reading:
         """[CLS] text [SEP], pooled."""

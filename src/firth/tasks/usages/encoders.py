@@ -11,7 +11,7 @@ from firth.bert.folder import Bert
 from firth.bert.model import Pretraining, initialise
 from firth.canonical import file_sha256
 from firth.config.tasks import EncoderName, Evaluation, Reference
-from firth.encode.load import load_model
+from firth.encode.load import folder_digest, load_model
 from firth.errors import ConfigError, DataError
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.reading import Encoder
@@ -27,15 +27,11 @@ LABELS = {"skipgram": "skip-gram vectors", "cbow": "CBOW vectors", "bert": "BERT
 
 @dataclass(frozen=True)
 class Source:
-    """Where an encoder comes from. `weights` is the file it was read from, where that is one of this project's."""
+    """Where an encoder comes from. `sha256` is of its weights, where a user could put others in their place."""
 
     label: str
     load: Callable[[], Encoder]
-    weights: Path | None = None
-
-    def sha256(self) -> str | None:
-        """sha256 of `weights`."""
-        return None if self.weights is None else file_sha256(self.weights)
+    sha256: Callable[[], str] | None = None
 
 
 def from_folder(folder: Path, label: str, settings: Evaluation) -> Source:
@@ -45,9 +41,9 @@ def from_folder(folder: Path, label: str, settings: Evaluation) -> Source:
         DataError: it is neither.
     """
     if (folder / VECTORS_FILE).is_file():
-        return Source(label, lambda: StaticEncoder(Vectors.load(folder)), folder / VECTORS_FILE)
+        return Source(label, lambda: StaticEncoder(Vectors.load(folder)), lambda: file_sha256(folder / VECTORS_FILE))
     if (folder / "config.json").is_file():
-        return Source(label, lambda: _bert(load_model(folder), label, settings), folder / WEIGHTS_FILE)
+        return Source(label, lambda: _bert(load_model(folder), label, settings), lambda: folder_digest(folder))
     raise DataError(f"holds neither {VECTORS_FILE} (word vectors) nor config.json (a BERT)", folder)
 
 

@@ -23,9 +23,6 @@ from firth.tasks.usages.problems import Problem, problem_of
 from firth.tasks.usages.reading import Encoder, Reading
 
 DIGITS = 6
-OWN_WEIGHTS = ("skipgram", "cbow", "bert")
-"""Encoders of which results name the weights: those that the gate may promote."""
-
 Predict = Callable[[int], list[Any]]
 """Seed to predictions for the dev side."""
 
@@ -57,7 +54,7 @@ def score_task(examples: Examples, encoders: Mapping[str, Source], settings: Eva
     majority = problem.measures(guesses)[metric]
     systems: list[dict[str, Any]] = []
     predictions: dict[str, list[dict[str, Any]]] = {}
-    with _threads(settings.threads):
+    with threads(settings.threads):
         for name, source in encoders.items():
             for mode, details, predict in _systems(problem, examples, source, settings):
                 system = name if mode == "frozen" else f"{name}-{mode}"
@@ -94,7 +91,7 @@ def score_task(examples: Examples, encoders: Mapping[str, Source], settings: Eva
             "settings": settings.model_dump(mode="json"),
             "majority": {"score": _rounded(majority.score), "what": what},
             "systems": systems,
-            "weights": {name: encoders[name].sha256() for name in OWN_WEIGHTS if name in encoders},
+            "weights": {name: source.sha256() for name, source in encoders.items() if source.sha256 is not None},
         },
         predictions,
     )
@@ -134,7 +131,12 @@ def _frozen(
     problem: Problem, encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation
 ) -> Predict:
     features, unseen = encoder.features(train), encoder.features(dev)
-    return lambda seed: problem.predict(train_head(features, train, targets, settings.head, seed).logits(unseen), dev)
+
+    def predict(seed: int) -> list[Any]:
+        with threads(1):  # products of a head are too small to share: a second thread would only wait for the first
+            return problem.predict(train_head(features, train, targets, settings.head, seed).logits(unseen), dev)
+
+    return predict
 
 
 def _finetuned(
@@ -151,7 +153,7 @@ def _records(examples: Examples, problem: Problem, predicted: list[Any], measure
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
     """Torch's number of threads for a while: sums are added in another order with another number."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)

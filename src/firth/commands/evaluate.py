@@ -1,0 +1,282 @@
+"""`firth evaluate`: encoders side by side on a data set of one's own, or on a task of this project."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+import typer
+
+from firth.config.tasks import Evaluation, Kind, Mode
+from firth.errors import ConfigError, FirthError
+from firth.project import find_root
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from firth.config.tasks import AnyTask
+    from firth.tasks.examples.files import Examples
+    from firth.tasks.usages.encoders import Source
+
+OWN = ("skipgram", "cbow", "bert")
+KINDS = get_args(Kind)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register this module's command."""
+    app.command(rich_help_panel="Models")(evaluate)
+
+
+def evaluate(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="Folders (a BERT of ours or of Hugging Face's form, or word vectors), skipgram, cbow or bert of this "
+            "project, or NAME@alias of the registry.",
+        ),
+    ],
+    task: Annotated[
+        str,
+        typer.Option(help="text, pair, span or tagging with --train; else the name of a task in params.yaml."),
+    ],
+    train: Annotated[Path | None, typer.Option(help="Examples to train heads on: CSV, TSV, JSONL or CoNLL.")] = None,
+    dev: Annotated[
+        Path | None, typer.Option(help="Examples to score on; left out, a share of --train, chosen by hash.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="csv, tsv, jsonl or conll; default: by the file's ending.")
+    ] = None,
+    text_field: Annotated[str | None, typer.Option(help="text: field of the text.")] = None,
+    first_field: Annotated[str | None, typer.Option(help="pair: field of the first text.")] = None,
+    second_field: Annotated[str | None, typer.Option(help="pair: field of the second text.")] = None,
+    context_field: Annotated[str | None, typer.Option(help="span: field of the context.")] = None,
+    question_field: Annotated[str | None, typer.Option(help="span: field of the question.")] = None,
+    answer_field: Annotated[str | None, typer.Option(help="span: field of the answer.")] = None,
+    label_field: Annotated[str | None, typer.Option(help="text, pair: field of the label.")] = None,
+    labels: Annotated[str | None, typer.Option(help="text, pair: labels that count, such as yes,no.")] = None,
+    token_column: Annotated[int | None, typer.Option(help="tagging: column of the words, from 0.")] = None,
+    tag_column: Annotated[int | None, typer.Option(help="tagging: column of the tags; negative: from the end.")] = None,
+    group_field: Annotated[str | None, typer.Option(help="Field whose equal values stay on one side.")] = None,
+    dev_share: Annotated[float | None, typer.Option(help="Share of the dev side, where there is no --dev.")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="text, pair: accuracy, f1, matthews; span: f1, exact; tagging: entity_f1, accuracy."),
+    ] = None,
+    length: Annotated[int | None, typer.Option(help="Most tokens of an example that an encoder reads.")] = None,
+    train_examples: Annotated[int | None, typer.Option(help="Most training examples; a seeded subset.")] = None,
+    dev_examples: Annotated[int | None, typer.Option(help="Most dev examples; a seeded subset.")] = None,
+    mode: Annotated[
+        list[Mode] | None,
+        typer.Option(help="frozen (a head on fixed features) or finetuned (BERT only); repeat it for both."),
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of the heads; the median is the score.")] = None,
+    pooling: Annotated[Literal["cls", "mean"] | None, typer.Option(help="A text's vector from its tokens'.")] = None,
+    layers: Annotated[
+        Literal["last", "sum4", "concat4"] | None, typer.Option(help="Layers of a BERT that are read.")
+    ] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
+) -> None:
+    """Score encoders side by side, beside the answer that needs no encoder; ties with it are shown as ties.
+
+    Settings that are not given are those of this project's params.yaml, or the defaults outside of a project.
+    """
+    options = {
+        "text_field": text_field, "first_field": first_field, "second_field": second_field,
+        "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
+        "label_field": label_field, "labels": labels.split(",") if labels else None, "token_column": token_column,
+        "tag_column": tag_column, "group_field": group_field, "dev_share": dev_share, "metric": metric,
+        "length": length, "train_examples": train_examples, "dev_examples": dev_examples, "format": format_,
+    }  # fmt: skip
+    given = {key: value for key, value in options.items() if value is not None}
+    settings = _settings(mode, seeds, pooling, layers)
+    with _examples(task, train, dev, given) as examples:
+        from firth.tasks.usages.score import score_task
+
+        scored = score_task(examples, _sources(models, settings), settings)
+    _show(scored.results)
+    if json_ is not None:
+        from firth.canonical import write_json
+
+        write_json(json_, scored.results)
+
+
+def _settings(mode: list[Mode] | None, seeds: str | None, pooling: str | None, layers: str | None) -> Evaluation:
+    from pydantic import ValidationError
+
+    root = _root()
+    base = Evaluation()
+    if root is not None:
+        from firth.config import load_params
+
+        base = load_params(root / "params.yaml").evaluation
+    asked = {"modes": mode, "pooling": pooling, "layers": layers}
+    changes: dict[str, Any] = {key: value for key, value in asked.items() if value}
+    if seeds is not None:
+        try:
+            changes["seeds"] = [int(part) for part in seeds.split(",")]
+        except ValueError:
+            raise FirthError(f"--seeds {seeds}: write whole numbers with commas, such as 1,2,3") from None
+    try:
+        return Evaluation.model_validate(base.model_dump() | changes)
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+@contextmanager
+def _examples(task: str, train: Path | None, dev: Path | None, given: dict[str, Any]) -> Iterator[Examples]:
+    """The examples that are asked for; those of a file are built in a folder that goes away."""
+    from firth.tasks.examples.build import build
+    from firth.tasks.examples.files import load
+
+    if train is not None:
+        name, asked, root = train.stem, _own_task(task, train, dev, given), Path.cwd()
+    else:
+        name, asked, root = task, *_configured_task(task, dev, given)
+        built = root / "data" / "examples" / task
+        if built.is_dir():
+            yield load(built)
+            return
+    with tempfile.TemporaryDirectory(prefix="firth-examples-") as folder:
+        build(name, asked, Path(folder), root)
+        yield load(Path(folder))
+
+
+def _own_task(kind: str, train: Path, dev: Path | None, given: dict[str, Any]) -> AnyTask:
+    from pydantic import TypeAdapter, ValidationError
+
+    from firth.config.tasks import AnyTask
+
+    if kind not in KINDS:
+        raise FirthError(f"--task {kind}: with --train it is one of {', '.join(KINDS)}")
+    values = {
+        "kind": kind,
+        "title": train.name,
+        "licence": "not stated",
+        "attribution": "not stated",
+        "train": _file(train),
+        "dev": None if dev is None else _file(dev),
+        "format": "conll" if kind == "tagging" else _format(train),
+        **given,
+    }
+    try:
+        read: AnyTask = TypeAdapter(AnyTask).validate_python(values)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    return read
+
+
+def _configured_task(name: str, dev: Path | None, given: dict[str, Any]) -> tuple[AnyTask, Path]:
+    if name in KINDS:
+        raise FirthError(f"--task {name}: say with --train FILE where the examples are, or name a task of this project")
+    if dev is not None or given:
+        option = "dev" if dev is not None else next(iter(given))
+        raise FirthError(
+            f"--{option.replace('_', '-')} goes with --train; what the task {name} is stands in params.yaml"
+        )
+    from firth.config import load_params
+
+    root = find_root()
+    tasks = load_params(root / "params.yaml").tasks
+    if name not in tasks:
+        raise FirthError(
+            f"--task {name}: no task of this project ({', '.join(tasks) or 'it has none'}); for a file of your own say "
+            f"--task {'|'.join(KINDS)} --train FILE"
+        )
+    return tasks[name], root
+
+
+def _file(path: Path) -> dict[str, str]:
+    from firth.canonical import file_sha256
+
+    if not path.is_file():
+        raise FirthError(f"{path}: no such file")
+    return {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
+
+
+def _format(path: Path) -> str:
+    for ending in path.suffixes[::-1]:
+        if ending in (".csv", ".tsv", ".jsonl"):
+            return ending[1:]
+    raise FirthError(f"{path}: the ending does not say what it is; add --format csv, tsv or jsonl")
+
+
+def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
+    """The models by the name they are shown under: the folder's own where that is enough to tell them apart."""
+    from firth.tasks.usages.encoders import from_folder
+
+    short = [Path(model).name if Path(model).is_dir() else model for model in models]
+    names = short if len(set(short)) == len(short) else list(models)
+    if len(set(names)) < len(names):
+        raise FirthError(f"{next(name for name in names if names.count(name) > 1)}: named twice")
+    return {name: from_folder(folder_of(model), model, settings) for name, model in zip(names, models, strict=True)}
+
+
+def folder_of(model: str) -> Path:
+    """The folder behind a path, a model of this project, or `NAME@alias` of the registry."""
+    if Path(model).is_dir():
+        return Path(model)
+    if "@" in model:
+        from firth.registry import versions
+
+        fetch = versions.fetch_model if versions.model_of(model.partition("@")[0]) == "bert" else versions.fetch_vectors
+        return fetch(model, find_root())
+    if model not in OWN:
+        raise FirthError(f"{model}: neither a folder nor {', '.join(OWN)} of this project nor NAME@alias")
+    root = _root()
+    if root is None:
+        raise FirthError(f"{model}: no folder of that name here, and this is no Firth project")
+    folder = root / "data" / ("models" if model == "bert" else "vectors") / model
+    if not folder.is_dir():
+        raise FirthError(f"{model} is not trained yet: `firth run` does it")
+    return folder
+
+
+def _root() -> Path | None:
+    try:
+        return find_root()
+    except FirthError:
+        return None
+
+
+def _refusal(error: Any) -> ConfigError:
+    """One line for what pydantic found, with the option's name."""
+    detail = error.errors()[0]
+    place = [str(part) for part in detail["loc"] if part not in KINDS]
+    option = "--" + (place[0] if place else "task").replace("_", "-").replace("modes", "mode")
+    if detail["type"] == "extra_forbidden":
+        return ConfigError(f"{option} does not go with this kind of task")
+    return ConfigError(f"{option} {detail['input']!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
+
+
+def _show(results: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    counts = results["examples"]
+    Console().print(_table(results))
+    print(
+        f"{results['title']}: {counts['train']} training examples, {counts['dev']} to score on. "
+        "In brackets: 95% bootstrap interval over these."
+    )
+
+
+def _table(results: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title, justify in (("", "left"), (results["metric"], "right"), ("95%", "left"), ("beside majority", "left")):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    baseline = results["majority"]
+    table.add_row("majority", f"{baseline['score']:.3f}", "", baseline["what"], style="dim")
+    for system in results["systems"]:
+        verdict = "above" if system["score"] > baseline["score"] else "below"
+        table.add_row(
+            system["system"],
+            f"{system['score']:.3f}",
+            rf"\[{system['low']:.3f}, {system['high']:.3f}]",
+            "≈ majority" if system["tie_with_majority"] else verdict,
+        )
+    return table
