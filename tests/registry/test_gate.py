@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firth.config.evaluation import Demand, Gate
-from firth.errors import FirthError
-from firth.registry.gate import Decision, Scores, decide
+from firth.config.evaluation import Demand, Policy
+from firth.registry import gate
+from firth.registry.gate import Decision, Scores
 
-POLICY = Gate(
+POLICY = Policy(
     suites={
         "analogies": Demand(minimum=0.02, max_loss=0.02),
         "wordsim353": Demand(minimum=0.35, max_loss=0.02),
     },
     decisive="wordsim353",
 )
+MLM = Policy(
+    suites={"mlm": Demand(minimum=0.4, max_loss=0.02), "reports": Demand(minimum=0.6, max_loss=0.02)}, decisive="mlm"
+)
 PASSED = {"news": True}
+
+
+def decide(policy: Policy, challenger: Scores, champion: Scores | None, validated: bool = True) -> Decision:
+    return gate.decide(policy, validated, challenger, champion)
 
 
 def scores(analogies: float | None, wordsim: float | None, validation: dict[str, bool] = PASSED, digest: str = "d"):
@@ -27,7 +33,13 @@ def scores(analogies: float | None, wordsim: float | None, validation: dict[str,
         return {"score": score, "low": score, "high": score, "covered": 0 if score is None else 9, "total": 9}
 
     suites = {"analogies": part(analogies), "wordsim353": part(wordsim)}
-    return Scores(suites, {"wordsim353": digest}, validation)
+    return Scores(suites, {"analogies": {"file": "a"}, "wordsim353": {"file": digest}}, validation)
+
+
+def bert(gain: float, reports: float, tokenizer: str = "t", heldout: str = "h") -> Scores:
+    suites = {"mlm": {"score": gain, "covered": 9, "total": 9}, "reports": {"score": reports, "low": 0.1, "high": 0.9}}
+    conditions = {"mlm": {"tokenizer": tokenizer, "heldout": heldout}, "reports": {"dev": "d"}}
+    return Scores(suites, conditions, PASSED)
 
 
 def reason(decision: Decision) -> str:
@@ -59,13 +71,32 @@ def test_no_suite_may_fall_by_more_than_allowed() -> None:
 def test_validation_stands_behind_every_model() -> None:
     assert reason(decide(POLICY, scores(0.1, 0.6, {"a": True, "b": False}), None)) == "validation failed for b"
     assert "no corpus" in reason(decide(POLICY, scores(0.1, 0.6, {}), None))
-    lenient = POLICY.model_copy(update={"require_validation": False})
-    assert decide(lenient, scores(0.1, 0.6, {}), None).verdict == "promoted"
+    assert decide(POLICY, scores(0.1, 0.6, {}), None, validated=False).verdict == "promoted"
 
 
-def test_scores_on_other_files_are_not_compared() -> None:
-    with pytest.raises(FirthError, match="different conditions"):
-        decide(POLICY, scores(0.1, 0.6), scores(0.1, 0.5, digest="other"))
+def test_a_decisive_suite_under_other_conditions_decides_nothing() -> None:
+    """Another vocabulary makes the held-out loss another quantity: more of it is no gain, less no loss."""
+    for gain in (0.9, 0.41):
+        refused = reason(decide(MLM, bert(gain, 0.7, tokenizer="u", heldout="i"), bert(0.5, 0.7)))
+        assert refused.startswith("mlm decides and cannot be compared with the champion's (other: vocabulary, held-out")
+        assert "name a task as decisive" in refused
+
+
+def test_a_suite_that_cannot_be_compared_leaves_the_decision_to_the_others() -> None:
+    own = MLM.model_copy(update={"decisive": "reports"})
+    promoted = decide(own, bert(0.41, 0.75, tokenizer="u"), bert(0.9, 0.7))
+    assert promoted.verdict == "promoted"
+    assert "mlm is not comparable with the champion's (other: vocabulary)" in promoted.reasons
+    assert [row.other for row in promoted.numbers] == ["vocabulary", ""]
+    assert "reports changed by -0.0100" in reason(decide(own, bert(0.9, 0.69, tokenizer="u"), bert(0.5, 0.7)))
+    below = reason(decide(own, bert(0.3, 0.8, tokenizer="u"), bert(0.5, 0.7)))
+    assert below == "mlm 0.3000 is below the minimum 0.4000", "a minimum needs no champion"
+
+
+def test_what_the_champion_was_never_measured_on_is_not_compared() -> None:
+    champion = Scores({"mlm": {"score": 0.5}}, {"mlm": {"tokenizer": "t", "heldout": "h"}}, PASSED)
+    own = MLM.model_copy(update={"decisive": "reports"})
+    assert "reports decides and cannot be compared" in reason(decide(own, bert(0.5, 0.9), champion))
 
 
 def test_every_objection_is_listed_with_all_numbers() -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from scored_project import DIGESTS, DVC, GOOD, WORDS, ScoredProject
+from scored_project import DVC, GOOD, WORDS, ScoredProject
 
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry.promote import Promotion, promote_all, rollback
 from firth.registry.show import decisions_markdown, decisions_table, models_table, registered
 from firth.registry.versions import VERSIONS_TAG, all_versions, by_alias, fetch_vectors, load_checked, scores_of
-from firth.tasks.words.suites import SUITES, TaskSet, conditions
+from firth.tasks.words.suites import SUITES, TaskSet
+from firth.tracking.evidence import evidence
 from firth.tracking.lineage import lineage
 from firth.tracking.reconcile import reconcile
 from firth.tracking.store import Store, open_store
@@ -114,7 +115,8 @@ def test_a_worse_model_is_refused_with_the_reason_on_its_version(project: Scored
     assert record["verdict"] == "refused"
     assert record["champion_before"] == "1"
     assert record["evidence"]["stages"]["words"] == {"data/tokens/words": DVC["data/tokens/words"]}
-    assert record["evidence"]["conditions"] == conditions(DIGESTS, 30000)
+    measured = evidence(project.root, "skipgram")
+    assert record["evidence"]["conditions"] == {suite: result.conditions for suite, result in measured.items()}
     assert aliases(store) == {"challenger": "2", "champion": "1"}
 
 
@@ -242,7 +244,8 @@ def test_a_champion_of_other_task_files_is_scored_again(
     decided = promote(project)
     store = open_store(project.root)
     champion = scores_of(store.client.get_model_version(NAME, "1"))
-    assert champion.conditions == conditions(tasks.digests, 30000)
+    assert champion.conditions["wordsim353"] == {"file": tasks.digests["wordsim353"]}
+    assert champion.conditions["analogies"] == {"file": tasks.digests["analogies"], "restrict_vocabulary": 30000}
     assert champion.suites["wordsim353"]["total"] == 3
     by_suite = {row.suite: row for row in decided.decision.numbers}
     assert by_suite["wordsim353"].champion == champion.value("wordsim353")
@@ -253,9 +256,9 @@ def test_models_without_evidence_are_not_registered(project: ScoredProject) -> N
         promote(project)
     project.train("skipgram", 1)
     (project.root / "data" / "tasks" / "words" / "results.json").unlink()
-    with pytest.raises(DataError, match="no scores; run the stage word-tasks first"):
+    with pytest.raises(DataError, match="no score on analogies; run the stage word-tasks first"):
         promote(project)
-    with pytest.raises(FirthError, match="unknown model glove; there are: skipgram, cbow"):
+    with pytest.raises(FirthError, match="unknown model glove; there are: skipgram, cbow, bert"):
         promote_all(project.root, ["glove"])
 
 
@@ -285,7 +288,7 @@ def test_what_the_registry_lists(project: ScoredProject) -> None:
     assert registered() == []
     project.train("skipgram", 1)
     project.train("cbow", 1, WORSE)
-    promotions = promote_all(project.root)
+    promotions = promote_all(project.root, ["skipgram", "cbow"])
     rows = registered()
     assert [(row.name, row.aliases, row.verdict) for row in rows] == [
         ("word2vec-cbow", ["challenger", "champion"], "promoted"),

@@ -1,4 +1,4 @@
-"""A small project as the stages leave it — git, dvc.lock, validation, vectors, scores — and an MLflow store for it."""
+"""A small project as the stages leave it — git, dvc.lock, validation, models, scores — and an MLflow store for it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 import yaml
 
-from firth.canonical import file_sha256, value_sha256, write_json
+from firth.canonical import file_sha256, read_json, value_sha256, write_json
+from firth.config import load_params, with_overrides
 from firth.config.load import preset_text
+from firth.tasks.examples.files import write as write_examples
 from firth.tracking.store import create_tables_once
+from firth.tracking.trained import output_of, weights_sha256
 
 WORDS = ["the", "king", "queen", "man", "woman", "paris", "france", "london", "england", "cricket"]
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"abcdefghijklmnopqrstuvwxyz"]
 DIGESTS = {suite: value_sha256(suite) for suite in ("analogies", "wordsim353", "simlex999")}
 GOOD = {"analogies": 0.06, "wordsim353": 0.50, "simlex999": 0.20}
 DVC = {
@@ -24,7 +28,20 @@ DVC = {
     "data/validation/news": "2" * 32 + ".dir",
     "data/corpus": "3" * 32 + ".dir",
     "data/tokens/words": "4" * 32 + ".dir",
+    "data/tokenizer": "5" * 32 + ".dir",
+    "data/tokens/pieces": "6" * 32 + ".dir",
+    "data/models/bert": "7" * 32 + ".dir",
 }
+TASK = "mood"
+SETTINGS = [
+    "tasks={mood: {kind: text, title: Moods, licence: CC0, attribution: tests, format: csv,"
+    f" train: {{kind: files, path: mood.csv, sha256: '{'0' * 64}'}}}}}}",
+    "evaluation.encoders=[skipgram, cbow, bert]",
+    "evaluation.seeds=[1]",
+    "evaluation.bootstrap=100",
+    "evaluation.head.epochs=5",
+]
+"""The demo's parameters with one small task."""
 
 
 class ScoredProject:
@@ -33,7 +50,7 @@ class ScoredProject:
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir()
-        (root / "params.yaml").write_text(preset_text("demo"), encoding="utf-8")
+        (root / "params.yaml").write_text(with_overrides(preset_text("demo"), SETTINGS)[0], encoding="utf-8")
         (root / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
         (root / ".gitignore").write_text("/.firth/\n", encoding="utf-8")
         self.validated("news", True)
@@ -64,8 +81,89 @@ class ScoredProject:
         write_json(folder / "training.json", training | {"words": 200, "epochs": 2, "firth_version": "0.1.0"})
         write_json(folder / "history.json", history())
         self._score(model, folder, scores or GOOD, digests)
-        self._lock(model)
+        self._lock()
         return fingerprint
+
+    def pretrain(self, seed: int, gain: float = 0.5, heldout: str = "text", pieces: int = len(PIECES)) -> str:
+        """Write what `tokenize` and `bert` write, with a model of two layers of 16; the fingerprint.
+
+        `heldout` stands for the text on the held-out side; with fewer `pieces` the vocabulary is another one.
+        """
+        from firth.bert.architecture import Architecture
+        from firth.bert.folder import Bert, save
+        from firth.bert.model import Pretraining, initialise
+        from firth.wordpiece.tokenizer import Tokenizer
+
+        tokenizer = Tokenizer(PIECES[:pieces])
+        files = {"train/shard-00000.ids": "t", "heldout/shard-00000.ids": heldout}
+        manifest = {
+            "tokenizer": {"sha256": tokenizer.sha256, "pieces": len(tokenizer)},
+            "files": {name: {"bytes": 1, "sha256": value_sha256(text)} for name, text in files.items()},
+        }
+        write_json(self.root / "data" / "tokens" / "pieces" / "manifest.json", manifest)
+        shape = Architecture(vocabulary=pieces, layers=2, hidden=16, heads=2, intermediate=32, positions=32)
+        model = Pretraining(shape)
+        initialise(model, seed)
+        folder = self.root / output_of("bert")
+        save(folder, Bert(model.eval(), tokenizer, {"pooler": "trained", "mlm": "trained", "nsp": "trained"}))
+        fingerprint = value_sha256(["bert", seed, manifest])
+        params = {
+            "size": "tiny", "length": 32, "batch": 4, "steps": 20, "optimizer": {"learning_rate": 0.001},
+            "masking": {"rate": 0.15, "whole_words": False}, "next_sentence": True, "init": "", "seed": seed,
+        }  # fmt: skip
+        training = {"stage": "bert", "fingerprint": fingerprint, "params": params}
+        inputs = {"data/tokens/pieces": value_sha256(manifest)}
+        write_json(folder / "training.json", training | {"inputs": inputs, "steps": 20, "firth_version": "0.1.0"})
+        rows = pretraining_history(gain)
+        write_json(folder / "history.json", rows)
+        metrics = {f"heldout/{name}": value for name, value in rows[-1]["heldout"].items() if "_" in name}
+        write_json(self.root / "data" / "metrics" / "bert.json", metrics | {"heldout/mlm_gain": gain})
+        self._lock()
+        return fingerprint
+
+    def examples(self, seed: int = 1) -> None:
+        """Write what `examples@mood` writes: texts of the vocabulary's words, with two labels."""
+        rng = np.random.default_rng(seed)
+
+        def side(name: str, count: int) -> list[dict[str, Any]]:
+            texts = [" ".join(rng.choice(WORDS, 4)) for _ in range(count)]
+            return [
+                {"id": f"{name}-{number}", "text": text, "label": ("bad", "good")[number % 2]}
+                for number, text in enumerate(texts)
+            ]
+
+        manifest = {
+            "task": TASK, "kind": "text", "title": "Moods", "licence": "CC0", "attribution": "tests",
+            "metric": "accuracy", "published": "", "length": 16, "labels": ["bad", "good"],
+        }  # fmt: skip
+        write_examples(self.root / "data" / "examples" / TASK, {"train": side("t", 12), "dev": side("d", 10)}, manifest)
+
+    def measure(self, **scores: float) -> None:
+        """Write what `tasks@mood` writes: an accuracy for each encoder named."""
+        manifest = read_json(self.root / "data" / "examples" / TASK / "manifest.json")
+        digests = {side: manifest["files"][f"{side}.jsonl"]["sha256"] for side in ("train", "dev")}
+        systems = [
+            {
+                "system": model, "encoder": model, "mode": "frozen", "label": model, "score": score, "low": score - 0.1,
+                "high": score + 0.1, "seeds": [score], "tie_with_majority": score < 0.6, "details": {},
+            }
+            for model, score in scores.items()
+        ]  # fmt: skip
+        write_json(
+            self.root / "data" / "tasks" / TASK / "results.json",
+            {
+                "task": TASK, "kind": "text", "title": "Moods", "metric": "accuracy", "published": "",
+                "examples": {"train": 12, "dev": 10}, "digests": digests,
+                "settings": load_params(self.root / "params.yaml").evaluation.model_dump(mode="json"),
+                "majority": {"score": 0.5, "what": "always bad"}, "systems": systems,
+                "weights": {model: weights_sha256(self.root, model) for model in scores},
+            },
+        )  # fmt: skip
+
+    def change(self, *overrides: str) -> None:
+        """Set parameters in params.yaml."""
+        path = self.root / "params.yaml"
+        path.write_text(with_overrides(path.read_text(encoding="utf-8"), overrides)[0], encoding="utf-8")
 
     def _score(self, model: str, folder: Path, scores: dict[str, float], digests: dict[str, str]) -> None:
         path = self.root / "data" / "tasks" / "words" / "results.json"
@@ -81,7 +179,7 @@ class ScoredProject:
         }
         write_json(path, tree)
 
-    def _lock(self, model: str) -> None:
+    def _lock(self) -> None:
         def stage(outs: list[str], deps: list[str]) -> dict[str, Any]:
             return {
                 "cmd": "run",
@@ -97,12 +195,25 @@ class ScoredProject:
         }
         for name in ("skipgram", "cbow"):
             stages[f"word2vec@{name}"] = stage([f"data/vectors/{name}"], ["data/tokens/words"])
+        stages["wordpiece"] = stage(["data/tokenizer"], ["data/corpus"])
+        stages["tokenize"] = stage(["data/tokens/pieces"], ["data/corpus", "data/tokenizer"])
+        stages["bert"] = stage(["data/models/bert"], ["data/tokens/pieces"])
         stages["report"] = stage(["data/report"], ["data/corpus"])
         (self.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}), encoding="utf-8")
 
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(["git", "-C", str(self.root), *arguments], check=True, capture_output=True, text=True)
         return done.stdout.strip()
+
+
+def pretraining_history(gain: float) -> list[dict[str, Any]]:
+    """Two rows, of which the last has a look at held-out text: `gain` nats below the frequencies' loss of 7."""
+    look = {
+        "mlm_loss": 7.0 - gain, "mlm_accuracy": 0.125, "nsp_loss": 0.693, "nsp_accuracy": 0.53, "unigram_loss": 7.0,
+        "predictions": 640, "instances": 64,
+    }  # fmt: skip
+    row = {"tokens": 1280, "learning_rate": 0.001, "nsp_loss": 0.7}
+    return [{"step": 10, "mlm_loss": 7.5, **row}, {"step": 20, "mlm_loss": 7.25, **row, "heldout": look}]
 
 
 def history() -> list[dict[str, float]]:
