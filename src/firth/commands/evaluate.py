@@ -70,8 +70,8 @@ def evaluate(
     train_examples: Annotated[int | None, typer.Option(help="Most training examples; a seeded subset.")] = None,
     dev_examples: Annotated[int | None, typer.Option(help="Most dev examples; a seeded subset.")] = None,
     mode: Annotated[
-        list[Mode] | None,
-        typer.Option(help="frozen (a head on fixed features) or finetuned (BERT only); repeat it for both."),
+        Literal["frozen", "finetuned"] | None,
+        typer.Option(help="A head on fixed features, or head and encoder together (BERT only)."),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of the heads; the median is the score.")] = None,
     pooling: Annotated[Literal["cls", "mean"] | None, typer.Option(help="A text's vector from its tokens'.")] = None,
@@ -104,7 +104,7 @@ def evaluate(
         write_json(json_, scored.results)
 
 
-def _settings(mode: list[Mode] | None, seeds: str | None, pooling: str | None, layers: str | None) -> Evaluation:
+def _settings(mode: Mode | None, seeds: str | None, pooling: str | None, layers: str | None) -> Evaluation:
     from pydantic import ValidationError
 
     root = _root()
@@ -113,7 +113,7 @@ def _settings(mode: list[Mode] | None, seeds: str | None, pooling: str | None, l
         from firth.config import load_params
 
         base = load_params(root / "params.yaml").evaluation
-    asked = {"modes": mode, "pooling": pooling, "layers": layers}
+    asked = {"modes": [mode] if mode else None, "pooling": pooling, "layers": layers}
     changes: dict[str, Any] = {key: value for key, value in asked.items() if value}
     if seeds is not None:
         try:
