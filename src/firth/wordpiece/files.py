@@ -14,6 +14,8 @@ from firth.wordpiece.library import CONTINUES, LONGEST_WORD, Names, Normalisatio
 VOCABULARY = "vocab.txt"
 TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
+GENERAL = ("PreTrainedTokenizerFast", "TokenizersBackend")
+"""Classes for which `transformers` takes `tokenizer.json` as it is."""
 FILES = (VOCABULARY, TOKENIZER, CONFIG)
 
 
@@ -45,7 +47,7 @@ def read(folder: Path) -> Description:
     else:
         there = "no such folder" if not folder.is_dir() else f"holds neither {VOCABULARY} nor {TOKENIZER}"
         raise DataError(there, folder)
-    return Description(vocabulary, _normalisation(config, found), _names(config, folder))
+    return Description(vocabulary, _normalisation(config, found, folder), _names(config, folder))
 
 
 def write(folder: Path, what: Description, length: int) -> None:
@@ -124,12 +126,29 @@ def _normaliser(whole: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     return found
 
 
-def _normalisation(config: Mapping[str, Any], found: Mapping[str, Any]) -> Normalisation:
-    """`tokenizer_config.json` leads, as in transformers; accents that nobody mentions go with the capitals."""
-    lowercase = bool(config.get("do_lower_case", found.get("lowercase", True)))
-    accents = config.get("strip_accents", found.get("strip_accents"))
-    chinese = config.get("tokenize_chinese_chars", found.get("handle_chinese_chars", True))
-    return Normalisation(lowercase, lowercase if accents is None else bool(accents), bool(chinese))
+def _normalisation(config: Mapping[str, Any], found: Mapping[str, Any], folder: Path) -> Normalisation:
+    """As transformers reads it: `tokenizer_config.json` leads, and where it is silent BERT's uncased settings hold.
+
+    A `tokenizer.json` that says otherwise would then be overruled in silence: that is refused. It leads where the class
+    is the general one. Accents that nobody mentions go with the capitals.
+    """
+    general = config.get("tokenizer_class") in GENERAL
+    values = []
+    for key, own, default in (
+        ("do_lower_case", "lowercase", True),
+        ("strip_accents", "strip_accents", None),
+        ("tokenize_chinese_chars", "handle_chinese_chars", True),
+    ):
+        listed = found.get(own, default)
+        if key not in config and not general and listed != default:
+            raise DataError(
+                f"{TOKENIZER} says {own}={json.dumps(listed)}, but without {key} in {CONFIG} transformers takes "
+                f"{json.dumps(default)}; write there which of them holds",
+                folder,
+            )
+        values.append(listed if general else config.get(key, default))
+    lowercase, accents, chinese = values
+    return Normalisation(bool(lowercase), bool(lowercase if accents is None else accents), bool(chinese))
 
 
 def _names(config: Mapping[str, Any], folder: Path) -> Names:

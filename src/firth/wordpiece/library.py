@@ -94,9 +94,8 @@ def encode_one(tokenizer: Tokenizer, text: str) -> Any:
 
 def _mind_forks() -> None:
     """A forked child has none of the library's threads and would wait for them: it works alone, without a warning."""
-    if PARALLELISM not in os.environ:
-        os.environ[PARALLELISM] = "true"
-        os.register_at_fork(after_in_child=lambda: os.environ.__setitem__(PARALLELISM, "false"))
+    os.environ.setdefault(PARALLELISM, "true")  # said outright, the library does not warn
+    os.register_at_fork(after_in_child=lambda: os.environ.__setitem__(PARALLELISM, "false"))
 
 
 _mind_forks()

@@ -36,7 +36,7 @@ def learn_vocabulary(
         size: pieces wanted; fewer come back where no further pair is frequent enough.
         min_count: a pair of pieces that is rarer is not merged.
         alphabet: most characters kept, the most frequent, ties by code point. A word with another one would be [UNK].
-        advance: told of each piece that a merge makes.
+        advance: told how many pieces were added.
 
     Raises:
         DataError: there are no words, or `size` cannot hold the alphabet.
@@ -58,6 +58,7 @@ def learn_vocabulary(
         )
     first = {character: number for number, character in enumerate(kept, start=len(Names()))}
     rest = {piece[len(CONTINUES) :]: number for number, piece in enumerate(pieces) if piece.startswith(CONTINUES)}
+    advance(len(pieces))
     words: list[list[int]] = []
     occurrences: list[int] = []
     left_out = 0
