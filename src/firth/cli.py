@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import firth
-from firth.commands import corpus, evaluate, init, models, models_in_use, project, tokens, vectors
+from firth.commands import corpus, evaluate, init, models, models_in_use, project, tasks, tokens, vectors
 from firth.errors import FirthError
 
 app = typer.Typer(
@@ -25,8 +25,10 @@ init.add_to(app)
 evaluate.add_to(app)
 models.add_to(app)
 tokens.add_to(app)
+pretrain.add_to(app)
 models_in_use.add_to(app)
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(tasks.app, name="task")
 app.add_typer(vectors.app, name="vectors")
 
 

@@ -24,6 +24,12 @@ def find_root(start: Path | None = None) -> Path:
     raise FirthError(f"{here}: not in a Firth project (no dvc.yaml and params.yaml here or in a folder above)")
 
 
+def from_root(path: str, root: Path) -> str:
+    """`path`, as seen from the current folder, as parameters hold it: relative to `root` where it lies inside."""
+    place = Path(os.path.normpath(Path.cwd() / Path(path).expanduser()))
+    return place.relative_to(root).as_posix() if place.is_relative_to(root) else str(place)
+
+
 def state_folder(root: Path | None = None) -> Path:
     """The clone's `.firth` folder, created if missing; `FIRTH_STATE` names it inside a flow run's worktree."""
     named = os.environ.get(STATE_VARIABLE)

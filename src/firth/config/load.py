@@ -44,13 +44,17 @@ def load_params(path: Path) -> Params:
 
 
 def with_overrides(
-    text: str, overrides: Sequence[str], where: str = "params.yaml", removed: Sequence[str] = ()
+    text: str,
+    overrides: Sequence[str],
+    where: str = "params.yaml",
+    removed: Sequence[str] = (),
+    said: str = "--set",
 ) -> tuple[str, Params]:
     """`text` with each `key.path=value` set, comments kept, and the checked parameters it then holds.
 
     Values are YAML: `word2vec.window=8`, `gate.models=[cbow]`. A key that does not exist is refused with its likeliest
     spelling; nothing is written anywhere. Defaults that `text` leaves out are spelt out: DVC reads the file. The keys
-    `removed`, which must be there, are taken out first.
+    `removed`, which must be there, are taken out first. `said` is where a person gave the overrides.
     """
     tree = parse(text, where)
     for key in removed:
@@ -60,7 +64,7 @@ def with_overrides(
         if not found or not key.strip():
             raise ConfigError(f"{override!r}: write it as key=value, such as word2vec.window=8")
         _assign(tree, key.strip(), parse_value(value, key))
-    params = check(tree, "--set" if overrides else where, with_lines=not overrides)
+    params = check(tree, said if overrides else where, with_lines=not overrides)
     _fill(tree, params.model_dump(mode="json", exclude={"corpora"}))  # DVC takes a corpus as a whole
     out = io.StringIO()
     _yaml().dump(tree, out)

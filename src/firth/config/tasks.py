@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -9,7 +10,8 @@ from pydantic import Field, StringConstraints, model_validator
 from firth.config.base import Section, Seed, Share
 from firth.config.corpora import Sha256
 
-TaskName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+TASK_NAME = re.compile(r"^[a-z][a-z0-9-]{0,39}$")
+TaskName = Annotated[str, StringConstraints(pattern=TASK_NAME.pattern)]
 Kind = Literal["text", "pair", "span", "tagging"]
 EncoderName = Literal["skipgram", "cbow", "random", "bert", "reference"]
 Mode = Literal["frozen", "finetuned"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path, PurePath
@@ -14,7 +13,7 @@ from firth.canonical import file_sha256
 from firth.config.corpora import FileSource
 from firth.errors import ConfigError, DataError, IntegrityError
 from firth.packing import Input, unpacked_name
-from firth.project import find_root, state_folder
+from firth.project import find_root, from_root, state_folder
 
 FORMATS = {
     ".txt": "text",
@@ -100,7 +99,7 @@ def describe_files(
         DataError: a path that matches nothing, or files of several formats.
     """
     root = find_root()
-    patterns = [_from_root(path, root) for path in paths]
+    patterns = [from_root(path, root) for path in paths]
     files = find_files(patterns, [root])
     entry: dict[str, Any] = {
         "kind": "files",
@@ -136,11 +135,6 @@ def guess_format(files: Iterable[PurePath]) -> str:
 
 def _stream(path: Path) -> IO[bytes]:
     return path.open("rb")
-
-
-def _from_root(path: str, root: Path) -> str:
-    place = Path(os.path.normpath(Path.cwd() / Path(path).expanduser()))
-    return place.relative_to(root).as_posix() if place.is_relative_to(root) else str(place)
 
 
 def _listed(paths: Iterable[Path]) -> list[tuple[Path, str]]:

@@ -1,0 +1,213 @@
+"""`firth task`: the data sets that encoders are scored on, one's own among them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from firth.config.evaluation import BERT_SUITES, WORD_SUITES
+from firth.config.load import load_params, with_overrides
+from firth.config.params import Params
+from firth.config.tasks import TASK_NAME
+from firth.errors import ConfigError, FirthError
+from firth.project import find_root
+
+app = typer.Typer(
+    help="Data sets that encoders are scored on: list them, add your own, pin them.", no_args_is_help=True
+)
+
+MOST_LABELS = 12
+SUITES = {"word2vec": WORD_SUITES, "bert": BERT_SUITES}
+"""The gate's policies, each with the suites of its own."""
+
+
+@app.command("list")
+def list_tasks() -> None:
+    """Show the tasks of params.yaml, with the examples at hand and what the gate demands."""
+    root = find_root()
+    params = load_params(root / "params.yaml")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("task", "kind", "metric", "examples", "data", "licence", "gate"):
+        table.add_column(heading, overflow="fold")
+    for name, task in params.tasks.items():
+        where = task.train.path if task.train.kind == "files" else f"{task.train.package} {task.train.version}"
+        table.add_row(name, task.kind, task.metric, _examples(root, name), where, task.licence, _demands(params, name))
+    Console().print(table)
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Name of the task: lower-case letters, digits, hyphens.")],
+    kind: Annotated[str, typer.Option("--task", help="text, pair, span or tagging.")],
+    train: Annotated[str, typer.Option(help="File of labelled examples, plain or gz, bz2, xz, zst.")],
+    dev: Annotated[
+        str | None, typer.Option(help="File to score on; default: a share of the other one, by hash.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="csv, tsv or jsonl; default: by the ending. Tagging has conll.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="What the data set is, as shown in tables; default: NAME.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the data, shown in the report.")] = "not stated",
+    attribution: Annotated[str, typer.Option(help="Whom to credit.")] = "the owner of this project",
+    text_field: Annotated[str | None, typer.Option(help="text: field of the text [text].")] = None,
+    first_field: Annotated[str | None, typer.Option(help="pair: field of the first text [first].")] = None,
+    second_field: Annotated[str | None, typer.Option(help="pair: field of the second text [second].")] = None,
+    label_field: Annotated[str | None, typer.Option(help="text, pair: field of the label [label].")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="text, pair: labels that count, with commas between; default: all.")
+    ] = None,
+    context_field: Annotated[
+        str | None, typer.Option(help="span: field of the text with the answer [context].")
+    ] = None,
+    question_field: Annotated[str | None, typer.Option(help="span: field of the question [question].")] = None,
+    answer_field: Annotated[str | None, typer.Option(help="span: field of the answer [answer].")] = None,
+    token_column: Annotated[int | None, typer.Option(help="tagging: column of the words, from 0 [0].")] = None,
+    tag_column: Annotated[int | None, typer.Option(help="tagging: column of the tags; −1 is the last [−1].")] = None,
+    group_field: Annotated[
+        str | None, typer.Option(help="Field whose equal values stay on one side of the split; default: the text.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="accuracy, f1, matthews, exact or entity_f1; by kind.")] = None,
+    dev_share: Annotated[float | None, typer.Option(help="Share of the groups on the dev side [0.15].")] = None,
+    train_examples: Annotated[int | None, typer.Option(help="Most examples to train on [1000].")] = None,
+    dev_examples: Annotated[int | None, typer.Option(help="Most examples to score on [500].")] = None,
+    length: Annotated[int | None, typer.Option(help="Most tokens of an example that an encoder reads [128].")] = None,
+    gate: Annotated[float | None, typer.Option(help="Smallest score with which a BERT may be promoted.")] = None,
+    decisive: Annotated[bool, typer.Option("--decisive", help="A new BERT must gain on this task.")] = False,
+) -> None:
+    """Add a data set of your own: its files are read, checked, shown and pinned in params.yaml."""
+    from firth.tasks.examples.describe import describe_task
+
+    root = find_root()
+    path = root / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    if not TASK_NAME.fullmatch(name):
+        raise ConfigError(f"{name!r}: a task's name has lower-case letters, digits and hyphens, at most 40")
+    if name in load_params(path).tasks:
+        raise FirthError(f"tasks.{name} is there already: firth task remove {name}, or choose another name")
+    if decisive and gate is None:
+        raise ConfigError("--decisive goes with --gate MINIMUM: what decides also has a smallest score")
+    given = {
+        "title": title or name, "licence": licence, "attribution": attribution, "text_field": text_field,
+        "first_field": first_field, "second_field": second_field, "label_field": label_field,
+        "labels": None if labels is None else [label.strip() for label in labels.split(",")],
+        "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
+        "token_column": token_column, "tag_column": tag_column, "group_field": group_field, "metric": metric,
+        "dev_share": dev_share, "train_examples": train_examples, "dev_examples": dev_examples, "length": length,
+    }  # fmt: skip
+    overrides = [f"tasks.{name}={json.dumps(describe_task(kind, train, dev, root, given, format_))}"]
+    if gate is not None:
+        overrides.append(f"gate.bert.suites.{name}={json.dumps({'minimum': gate, 'max_loss': 0.02})}")
+    if decisive:
+        overrides.append(f"gate.bert.decisive={name}")
+    written, params = with_overrides(text, overrides, said="firth task add")
+    _show(name, params, root)
+    path.write_text(written, encoding="utf-8")
+    print(f"params.yaml: task {name}, pinned as {params.tasks[name].train.sha256[:12]}…")
+    if gate is not None:
+        print(f"the gate: {_demands(params, name)}")
+        if "bert" not in params.gate.models or "bert" not in params.evaluation.encoders:
+            print("note: gate.models and evaluation.encoders must name bert for that to be asked")
+
+
+@app.command()
+def pin(name: Annotated[str, typer.Argument(help="Name of a task of local files.")]) -> None:
+    """Pin a task's files anew, after they were changed on purpose."""
+    from firth.tasks.examples.describe import pin_file
+
+    root = find_root()
+    path = root / "params.yaml"
+    params = load_params(path)
+    task = params.tasks.get(name)
+    files = {} if task is None else {"train": task.train, **({} if task.dev is None else {"dev": task.dev})}
+    local = {side: file for side, file in files.items() if file.kind == "files"}
+    if not local:
+        own = [
+            key for key, other in params.tasks.items() if "files" in (other.train.kind, other.dev and other.dev.kind)
+        ]
+        raise FirthError(f"{name}: not a task of local files; there are: {', '.join(own) or 'none'}")
+    now = {side: pin_file(file.path, root)["sha256"] for side, file in local.items()}
+    changed = {side: sha256 for side, sha256 in now.items() if sha256 != local[side].sha256}
+    if not changed:
+        print(f"{name}: unchanged, pinned as {', '.join(f'{sha256[:12]}…' for sha256 in now.values())}")
+        return
+    overrides = [f"tasks.{name}.{side}.sha256='{sha256}'" for side, sha256 in changed.items()]
+    written, params = with_overrides(path.read_text(encoding="utf-8"), overrides, said="firth task pin")
+    _show(name, params, root)
+    path.write_text(written, encoding="utf-8")
+    for side, sha256 in changed.items():
+        print(f"{name}: {local[side].path} pinned as {sha256[:12]}… (was {local[side].sha256[:12]}…)")
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(help="Name of a task.")]) -> None:
+    """Take a task out of params.yaml and out of the gate; its files stay."""
+    root = find_root()
+    path = root / "params.yaml"
+    params = load_params(path)
+    if name not in params.tasks:
+        raise FirthError(f"{name}: not a task; there are: {', '.join(params.tasks)}")
+    if len(params.tasks) == 1:
+        raise FirthError(f"{name} is the only task: add another first (firth task add)")
+    removed = [f"tasks.{name}"]
+    for kind, own in SUITES.items():
+        policy = getattr(params.gate, kind)
+        if policy.decisive == name:
+            others = [suite for suite in policy.suites if suite != name] or list(own)
+            raise FirthError(
+                f"{name} decides in the gate: set gate.{kind}.decisive in params.yaml to another suite first, such as "
+                f"{others[0]}"
+            )
+        if name in policy.suites:
+            removed.append(f"gate.{kind}.suites.{name}")
+    written, _ = with_overrides(path.read_text(encoding="utf-8"), [], removed=removed)
+    path.write_text(written, encoding="utf-8")
+    print(f"params.yaml: without {', '.join(removed)}")
+
+
+def _show(name: str, params: Params, root: Path) -> None:
+    """Read the files of task `name` as a run would, and print what is in them."""
+    from firth.tasks.examples.build import build
+    from firth.tasks.examples.describe import counted, shown
+    from firth.tasks.examples.files import load
+
+    task = params.tasks[name]
+    with tempfile.TemporaryDirectory(prefix="firth-examples-") as folder:
+        build(name, task, Path(folder), root)
+        examples = load(Path(folder))
+    for side, listed in (("train", examples.train), ("dev", examples.dev)):
+        print(f"{side}: {len(listed)} of {examples.manifest['available'][side]} examples{_listed(counted(listed))}")
+    for row in examples.manifest["left_out"]:
+        print(f"left out: {row['examples']} — {row['reason']} (such as {row['example']})")
+    for example in examples.train[:2]:
+        print(f"  {shown(example, task)}")
+
+
+def _listed(counts: dict[str, int]) -> str:
+    parts = [f"{label} {count}" for label, count in counts.items()]
+    more = f", … ({len(parts)} in all)" if len(parts) > MOST_LABELS else ""
+    return f": {', '.join(parts[:MOST_LABELS])}{more}" if parts else ""
+
+
+def _examples(root: Path, name: str) -> str:
+    manifest = root / "data" / "examples" / name / "manifest.json"
+    if not manifest.is_file():
+        return "not read yet"
+    files: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    return " / ".join(str(files[f"{side}.jsonl"]["examples"]) for side in ("train", "dev"))
+
+
+def _demands(params: Params, name: str) -> str:
+    """What the gate demands of a model on task `name`."""
+    found = []
+    for kind in SUITES:
+        policy = getattr(params.gate, kind)
+        if name in policy.suites:
+            decides = ", decisive" if policy.decisive == name else ""
+            found.append(f"{kind} ≥ {policy.suites[name].minimum:g}{decides}")
+    return "; ".join(found) or "—"
