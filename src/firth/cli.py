@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import firth
-from firth.commands import corpus, evaluate, init, models, models_in_use, project, tasks, tokens, vectors
+from firth.commands import corpus, evaluate, init, models, models_in_use, pretrain, project, tasks, tokens, vectors
 from firth.errors import FirthError
 
 app = typer.Typer(

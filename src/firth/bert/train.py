@@ -80,7 +80,7 @@ class Identity:
 
         Only parameters that the weights depend on are part of it: not where the model to go on from lies.
         """
-        params = settings.model_dump(exclude={"checkpoint_seconds", "init"})
+        params = settings.model_dump(exclude={"checkpoint_seconds", "init", "init_sha256"})
         inputs = {"data/tokens/pieces": store.digest}
         if init_digest:
             inputs["bert.init"] = init_digest
@@ -116,7 +116,7 @@ def pretrain(
     """
     if store.train.tokens == 0:
         raise DataError("the training side of the token store is empty", store.folder)
-    identity = Identity.of(store, settings, init_digest or settings.init_sha256)
+    identity = Identity.of(store, settings, (init_digest or settings.init_sha256) if init else "")
     device = Device.of(settings)
     with run_lock(run_folder), stop_on_sigterm() as stop, device.reproducible(settings.threads):
         return _Training(store, settings, run_folder, on_metrics, init, identity, device, stop).run()
