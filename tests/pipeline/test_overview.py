@@ -18,9 +18,11 @@ DECISION = {
 
 
 def test_a_refused_experiment() -> None:
-    summary = Summary("bold-crab-1a2b", OUTCOMES, False, "c" * 40, {"cbow": {"train/loss": "1.5"}}, [DECISION])
+    table = {"title": "Word vectors", "columns": ("cbow",), "rows": (("training loss", "1.5"),), "note": "a note"}
+    summary = Summary("bold-crab-1a2b", OUTCOMES, False, "c" * 40, [table], [DECISION])
     text = overview(["word2vec.window: 5 → 3"], summary)
-    parts = ["| cbow | 1.5 |", "- `word2vec.window: 5 → 3`", "**refused** (analogies fell from 0.1637 to 0.1124; "]
+    parts = ["### Word vectors", "| training loss | 1.5 |", "a note"]
+    parts += ["- `word2vec.window: 5 → 3`", "**refused** (analogies fell from 0.1637 to 0.1124; "]
     parts += ["Champion: version 1.", "`dvc exp apply bold-crab-1a2b`", "| words | up to date | |"]
     parts += ["| word2vec@cbow | done | 41.3 |"]
     places = [text.index(part) for part in parts]

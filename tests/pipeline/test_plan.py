@@ -27,6 +27,14 @@ def test_a_wrong_stage_is_refused(toy: Path) -> None:
         plan.make(toy, None, [], ["trian"])
 
 
+def test_a_task_that_is_new_may_be_named_by_its_stage(toy: Path) -> None:
+    """The clone's graph has no such stage yet; the run's own has."""
+    side = "train: {kind: files, path: a.csv, sha256: " + "ab" * 32 + "}"
+    task = f"kind: text, format: csv, title: t, licence: l, attribution: a, {side}"
+    made = plan.make(toy, None, [f"tasks={{reports: {{{task}}}}}"], ["tasks@reports"])
+    assert made.targets == ("tasks@reports",)
+
+
 def test_only_other_parameters_are_a_change(toy: Path) -> None:
     text = (toy / "params.yaml").read_text()
     same = plan.make(toy, "demo", ["word2vec.window=5"], [])

@@ -88,6 +88,23 @@ def test_a_stage_that_wants_more_than_there_is_runs_alone() -> None:
     assert bench.most_running == 1
 
 
+def test_a_pretraining_has_both_cores_of_a_small_machine_for_itself() -> None:
+    """As dvc.yaml hints: `bert` and each task keep two cores busy; one core is enough, one after another."""
+    graph = Graph(
+        {
+            "bert": Stage("bert", (), Hints(cores=2)),
+            "word2vec": Stage("word2vec", (), Hints(cores=1)),
+            "tasks@a": Stage("tasks@a", ("bert", "word2vec"), Hints(cores=2)),
+            "tasks@b": Stage("tasks@b", ("bert", "word2vec"), Hints(cores=2)),
+        }
+    )
+    for cores, abreast in ((1, 1), (2, 1), (4, 2)):
+        bench = Bench(graph, set(), seed=4)
+        outcomes = work_off(graph, set(graph.stages), bench.start, cores)
+        assert {outcome.state for outcome in outcomes.values()} == {"done"}
+        assert bench.most_running <= abreast
+
+
 def test_what_is_up_to_date_is_not_started() -> None:
     graph = Graph({"a": Stage("a", (), Hints()), "b": Stage("b", ("a",), Hints())})
     bench = Bench(graph, set(), seed=3, stale={"b"})

@@ -150,6 +150,24 @@ def test_large_untracked_files_and_ignored_corpora_are_linked_not_copied(
     assert snapshot.take(toy) != first
 
 
+def test_own_examples_and_models_that_git_ignores_are_linked(toy: Path) -> None:
+    (toy / ".gitignore").write_text("/.firth/\n/own/\n")
+    for name in ("train.csv", "dev.csv", "start/config.json", "start/model.safetensors"):
+        (toy / "own" / name).parent.mkdir(parents=True, exist_ok=True)
+        (toy / "own" / name).write_text(name)
+    side = "{kind: files, path: own/%s.csv, sha256: " + "ab" * 32 + "}"
+    task = (
+        f"train: {side % 'train'}, dev: {side % 'dev'}, kind: text, format: csv, title: t, licence: l, attribution: a"
+    )
+    changes = [f"tasks={{reports: {{{task}}}}}", "bert.init=own/start", f"bert.init_sha256={'cd' * 32}"]
+
+    place = make(toy, "run-4", *changes)
+
+    found = {path.relative_to(place / "own").as_posix(): path.readlink() for path in (place / "own").rglob("*.*")}
+    assert found == {name: toy / "own" / name for name in found}
+    assert set(found) == {"train.csv", "dev.csv", "start/config.json", "start/model.safetensors"}
+
+
 def test_a_stage_finds_the_clones_state_and_this_environment_first(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     own = worktree.environment(toy, flow_run="abc")

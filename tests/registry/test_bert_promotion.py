@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -99,6 +100,21 @@ def test_what_is_stored_is_the_model_folder_and_says_where_it_comes_from(project
     assert "@champion" in text(models_table(registered()), width=100)
 
 
+def test_a_model_that_went_on_from_another_says_from_which(project: ScoredProject) -> None:
+    project.pretrain(1, init="c" * 64)
+    promote(project)
+    assert lineage("bert/1").init_sha256 == "c" * 64
+    assert f"went on from weights sha256 {'c' * 64}" in text(lineage("bert/1").render())
+    assert "c" * 64 in open_store(project.root).client.get_model_version("bert", "1").description
+
+
+def test_without_held_out_text_there_is_no_evidence(project: ScoredProject) -> None:
+    project.pretrain(1, gain=None)
+    refused = promote(project)
+    assert refused.decision.reasons == ("mlm was not measured",)
+    assert "not measured" in text(lineage("bert@challenger").render())
+
+
 def test_word_vectors_and_bert_are_told_apart(project: ScoredProject) -> None:
     project.pretrain(1)
     promote(project)
@@ -192,6 +208,15 @@ def test_word_vectors_can_be_judged_on_a_task(project: ScoredProject) -> None:
         promote_all(project.root, ["skipgram"])
 
 
+def imports(path: Path) -> set[str]:
+    """First names of the modules that a file imports, inside functions too."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    return {name.split(".")[0] for name in plain} | {
+        (node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)
+    }
+
+
 SERVE = """
 import json, sys
 import mlflow, pandas as pd
@@ -226,6 +251,7 @@ def test_it_is_served_by_the_code_beside_it(project: ScoredProject) -> None:
     assert Path(package).is_relative_to(folder), "not the Firth that is installed here"
     assert not hugging
     needs = (folder / "requirements.txt").read_text().split()
-    assert {line.partition("==")[0] for line in needs} >= {"mlflow", "torch", "tokenizers", "safetensors"}
     assert all("==" in line for line in needs)
+    imported = {name for path in (folder / "code").rglob("*.py") for name in imports(path)}
+    assert imported - set(sys.stdlib_module_names) <= {"firth", *(line.partition("==")[0] for line in needs)}
     assert not [path for path in folder.rglob("*") if path.suffix in (".pkl", ".pickle")]

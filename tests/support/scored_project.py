@@ -84,10 +84,13 @@ class ScoredProject:
         self._lock()
         return fingerprint
 
-    def pretrain(self, seed: int, gain: float = 0.5, heldout: str = "text", pieces: int = len(PIECES)) -> str:
+    def pretrain(
+        self, seed: int, gain: float | None = 0.5, heldout: str = "text", pieces: int = len(PIECES), init: str = ""
+    ) -> str:
         """Write what `tokenize` and `bert` write, with a model of two layers of 16; the fingerprint.
 
-        `heldout` stands for the text on the held-out side; with fewer `pieces` the vocabulary is another one.
+        `heldout` stands for the text on the held-out side (there is none where `gain` is None); with fewer `pieces` the
+        vocabulary is another one; `init` is the digest of the weights that it goes on from.
         """
         from firth.bert.architecture import Architecture
         from firth.bert.folder import Bert, save
@@ -109,15 +112,17 @@ class ScoredProject:
         fingerprint = value_sha256(["bert", seed, manifest])
         params = {
             "size": "tiny", "length": 32, "batch": 4, "steps": 20, "optimizer": {"learning_rate": 0.001},
-            "masking": {"rate": 0.15, "whole_words": False}, "next_sentence": True, "init": "", "seed": seed,
+            "masking": {"rate": 0.15, "whole_words": False}, "next_sentence": True, "short_sequences": 0.1,
+            "heldout": {"every": 10, "instances": 64}, "seed": seed,
         }  # fmt: skip
         training = {"stage": "bert", "fingerprint": fingerprint, "params": params}
-        inputs = {"data/tokens/pieces": value_sha256(manifest)}
+        inputs = {"data/tokens/pieces": value_sha256(manifest)} | ({"bert.init": init} if init else {})
         write_json(folder / "training.json", training | {"inputs": inputs, "steps": 20, "firth_version": "0.1.0"})
         rows = pretraining_history(gain)
         write_json(folder / "history.json", rows)
-        metrics = {f"heldout/{name}": value for name, value in rows[-1]["heldout"].items() if "_" in name}
-        write_json(self.root / "data" / "metrics" / "bert.json", metrics | {"heldout/mlm_gain": gain})
+        look = {f"heldout/{name}": value for name, value in rows[-1].get("heldout", {}).items() if "_" in name}
+        gained = {"heldout/mlm_gain": gain} if look else {}
+        write_json(self.root / "data" / "metrics" / "bert.json", look | gained)
         self._lock()
         return fingerprint
 
@@ -206,14 +211,17 @@ class ScoredProject:
         return done.stdout.strip()
 
 
-def pretraining_history(gain: float) -> list[dict[str, Any]]:
+def pretraining_history(gain: float | None) -> list[dict[str, Any]]:
     """Two rows, of which the last has a look at held-out text: `gain` nats below the frequencies' loss of 7."""
-    look = {
+    row = {"tokens": 1280, "learning_rate": 0.001, "nsp_loss": 0.7}
+    rows: list[dict[str, Any]] = [{"step": 10, "mlm_loss": 7.5, **row}, {"step": 20, "mlm_loss": 7.25, **row}]
+    if gain is None:
+        return rows
+    rows[-1]["heldout"] = {
         "mlm_loss": 7.0 - gain, "mlm_accuracy": 0.125, "nsp_loss": 0.693, "nsp_accuracy": 0.53, "unigram_loss": 7.0,
         "predictions": 640, "instances": 64,
     }  # fmt: skip
-    row = {"tokens": 1280, "learning_rate": 0.001, "nsp_loss": 0.7}
-    return [{"step": 10, "mlm_loss": 7.5, **row}, {"step": 20, "mlm_loss": 7.25, **row, "heldout": look}]
+    return rows
 
 
 def history() -> list[dict[str, float]]:

@@ -145,6 +145,59 @@ def test_reconcile_makes_one_run_of_restored_outputs(project: ScoredProject) -> 
     assert dataset.digest == DVC["data/tokens/words"]
 
 
+def test_a_pretraining_restored_from_the_cache_has_its_run(project: ScoredProject) -> None:
+    fingerprint = project.pretrain(1, gain=0.5)
+    project.examples()
+    project.measure(bert=0.75)
+    (done,) = reconcile(project.root)
+    assert (done.model, done.stage, done.created, done.seconds) == ("bert", "bert", True, None)
+    store = open_store(project.root)
+    run = find_run(store, fingerprint)
+    assert run is not None
+    assert run.info.run_name == f"bert-{fingerprint[:8]}"
+    assert run.data.params["optimizer.learning_rate"] == "0.001"
+    assert run.data.params["masking.rate"] == "0.15"
+    assert run.data.params["next_sentence"] == "True"
+    assert curve(store, done.run_id, "train/mlm_loss") == [(10, 7.5), (20, 7.25)]
+    assert curve(store, done.run_id, "heldout/mlm_gain") == [(20, 0.5)]
+    assert curve(store, done.run_id, "heldout/unigram_loss") == [(20, 7.0)]
+    assert curve(store, done.run_id, "mood/accuracy") == [(20, 0.75)]
+    assert done.metrics["heldout/nsp_accuracy"] == 0.53
+    upstream = read_provenance(store, done.run_id)["stages"]
+    assert upstream["wordpiece"] == {"data/tokenizer": DVC["data/tokenizer"]}
+    (dataset,) = [item.dataset for item in run.inputs.dataset_inputs]
+    assert (dataset.name, dataset.digest) == ("data/tokens/pieces", DVC["data/tokens/pieces"])
+
+    assert reconcile(project.root)[0].points == 0
+    project.measure(bert=0.5)  # scored again on other settings: the newer score is the run's
+    (again,) = reconcile(project.root)
+    assert (again.created, again.points, again.metrics["mood/accuracy"]) == (False, 1, 0.5)
+
+
+def test_task_scores_are_those_of_each_models_own_weights(project: ScoredProject) -> None:
+    project.train("skipgram", 1)
+    project.pretrain(1)
+    project.examples()
+    project.measure(skipgram=0.7, bert=0.8)
+    project.pretrain(2)
+    done = {item.model: item.metrics for item in reconcile(project.root)}
+    assert done["skipgram"]["mood/accuracy"] == 0.7
+    assert "mood/accuracy" not in done["bert"]
+
+
+def test_a_tracked_pretraining_says_how_long_it_took(project: ScoredProject) -> None:
+    fingerprint = project.pretrain(1)
+    folder = project.root / ".firth" / "runs" / "bert" / fingerprint
+    inputs = {"data/tokens/pieces": "a" * 64}
+    nested = {"init": "", "masking": {"rate": 0.15}, "optimizer": {"learning_rate": 1e-3}}
+    with training_run("bert", fingerprint, nested, inputs, folder) as run:
+        run.log({"train/mlm_loss": 7.5, "train/tokens_per_second": 1e3}, 10)
+    (done,) = reconcile(project.root)
+    assert done.created is False
+    assert done.seconds is not None
+    assert done.metrics["train/tokens_per_second"] == 1e3
+
+
 def test_a_run_left_without_its_description_is_mended(project: ScoredProject) -> None:
     fingerprint = project.train("skipgram", 1)
     store = open_store(project.root)

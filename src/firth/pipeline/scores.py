@@ -116,7 +116,7 @@ def _tasks(data: Path) -> list[Table]:
 def _abreast(tasks: Sequence[Mapping[str, Any]]) -> Table:
     systems = dict.fromkeys(system["system"] for results in tasks for system in results["systems"])
     cells = [{system["system"]: _scored(system) for system in results["systems"]} for results in tasks]
-    rows = [("majority", *(f"{results['majority']['score']:.2f}" for results in tasks))]
+    rows = [("majority", *(f"{results['majority']['score']:.2f}  " for results in tasks))]
     rows += [(_label(system), *(column.get(system, DASH) for column in cells)) for system in systems]
     heads = tuple(f"{results['task']}, {results['metric']}" for results in tasks)
     ties = any(TIE in cell for row in rows for cell in row)

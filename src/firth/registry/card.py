@@ -23,7 +23,7 @@ BERT_LIMITS = (
 WORD_RECIPE = ("dim", "window", "negatives", "sample", "learning_rate", "epochs", "seed")
 BERT_RECIPE = (
     "size", "length", "batch", "steps", "optimizer.learning_rate", "masking.rate", "masking.whole_words",
-    "next_sentence", "init", "seed",
+    "next_sentence", "seed",
 )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ def card(
     *,
     params: Mapping[str, Any],
     corpora: Mapping[str, Mapping[str, str]],
+    init_sha256: str | None,
     suites: Mapping[str, Mapping[str, Any]],
     verdict: str,
     reasons: tuple[str, ...],
@@ -43,6 +44,7 @@ def card(
     recipe = ", ".join(f"{key} {flat[key]}" for key in keys if flat.get(key) not in (None, ""))
     lines = [
         f"{name}: {recipe}." if recipe else f"{name}.",
+        *([f"It went on from a model with weights sha256 {init_sha256}."] if init_sha256 else []),
         "",
         "**Data**",
         *(f"- {corpus}: {source['attribution']}. Licence: {source['licence']}" for corpus, source in corpora.items()),

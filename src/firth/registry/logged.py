@@ -1,7 +1,7 @@
 """How a trained model is logged to MLflow: what is stored, what serves it, and what that needs.
 
 Word vectors are served by one file that needs no Firth. BERT is stored once, as our model folder, and beside it the
-part of Firth that reads and runs it (MLflow's `code_paths`, some hundred kilobytes): a server needs torch, tokenizers
+part of Firth that reads and runs it (MLflow's `code_paths`, less than 100 kB): a server needs torch, tokenizers
 and safetensors, neither Firth nor `transformers`, and the answers come from the very code that the model was scored
 with. A second copy of the weights under the names of `transformers` would double what each version takes;
 `firth export` writes one when it is wanted.
@@ -59,7 +59,7 @@ WORDS = Form(
 BERT = Form(
     artifact="model",
     module=HERE / "pyfunc_bert.py",
-    packages=("mlflow", "numpy", "pandas", "pydantic", "rich", "safetensors", "tokenizers", "torch"),
+    packages=("mlflow", "numpy", "pandas", "safetensors", "tokenizers", "torch"),
     description=f"A BERT encoder, pretrained. {ALIASES}",
     with_code=True,
 )

@@ -210,6 +210,7 @@ def _record(
             candidate.model,
             params=candidate.params,
             corpora=candidate.provenance["corpora"],
+            init_sha256=candidate.provenance.get("init_sha256"),
             suites=candidate.scores.suites,
             verdict=decision.verdict,
             reasons=decision.reasons,

@@ -129,8 +129,7 @@ def _words(root: Path, model: str, weights: str) -> dict[str, Measured]:
 def _heldout(root: Path, model: str) -> dict[str, Measured]:
     """`mlm`: how many nats a held-out masked word costs less than by guessing from word frequencies."""
     metrics, store = root / "data" / "metrics" / f"{model}.json", root / PIECES / "manifest.json"
-    gain = read_json(metrics).get(MLM_METRIC) if metrics.is_file() else None
-    if gain is None or not store.is_file():
+    if not metrics.is_file() or not store.is_file():
         return {}
     training, manifest = (read_json(path) for path in (root / output_of(model) / "training.json", store))
     if value_sha256(manifest) not in training["inputs"].values():
@@ -138,8 +137,9 @@ def _heldout(root: Path, model: str) -> dict[str, Measured]:
     history = read_json(root / output_of(model) / "history.json")
     looks = [row["heldout"] for row in history if row.get("heldout")]
     predictions = int(looks[-1]["predictions"]) if looks else 0
+    gain = read_json(metrics).get(MLM_METRIC)  # none where no text is held out
     conditions = heldout_conditions(training["params"], manifest)
-    return {MLM: Measured(float(gain), None, None, predictions, predictions, conditions, MLM_METRIC)}
+    return {MLM: Measured(gain, None, None, predictions, predictions, conditions, MLM_METRIC)}
 
 
 def heldout_conditions(params: Mapping[str, Any], store: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,6 +148,6 @@ def heldout_conditions(params: Mapping[str, Any], store: Mapping[str, Any]) -> d
     return {
         "tokenizer": store["tokenizer"]["sha256"],
         "heldout": value_sha256(files),
-        "length": params.get("length"),
-        "masking": params.get("masking"),
+        "instances": params["heldout"]["instances"],
+        **{name: params[name] for name in ("length", "short_sequences", "next_sentence", "masking")},
     }

@@ -24,7 +24,10 @@ CONDITIONS = {
     "restrict_vocabulary": "answered among the most frequent words",
     "tokenizer": "vocabulary sha256",
     "heldout": "held-out text sha256",
+    "instances": "held-out instances",
     "length": "tokens in a sequence",
+    "short_sequences": "share of short sequences",
+    "next_sentence": "next-sentence prediction",
     "masking": "masking",
     "dev": "dev examples sha256",
     "train": "training examples sha256",
@@ -57,6 +60,7 @@ class Lineage:
     scores: dict[str, Any]
     verdict: str | None
     conditions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    init_sha256: str | None = None
 
     def data(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -76,6 +80,8 @@ class Lineage:
                 measured.add(f"{CONDITIONS.get(name, name)}: {_value(value)}")
         run = version.add(f"MLflow run {self.run_id} ({self.run_name})")
         run.add(f"fingerprint {self.fingerprint}")
+        if self.init_sha256:
+            run.add(f"went on from weights sha256 {self.init_sha256}")
         if self.flow_run_id:
             run.add(f"flow run {self.flow_run_id}")
         commit = run.add(f"git commit {self.commit}" + (" (dirty: with uncommitted changes)" if self.dirty else ""))
@@ -125,6 +131,7 @@ def lineage(address: str, root: Path | None = None) -> Lineage:
         scores=scores.get("suites", {}),
         verdict=version.tags.get("firth.verdict"),
         conditions=scores.get("conditions", {}),
+        init_sha256=record.get("init_sha256"),
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 RUN_FILE = "mlflow-run.json"
 PROVENANCE_FILE = "provenance.json"
+INIT = "bert.init"
+"""The input that is no output of a stage: the weights of the model that a pretraining goes on from."""
 FINGERPRINT_TAG = "firth.fingerprint"
 DESCRIBED_TAG = "firth.validation"
 FINISH_SECONDS = 60.0
@@ -121,7 +123,7 @@ def describe(store: Store, run_id: str, training: Training) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
 
     run = store.client.get_run(run_id)
-    record = provenance(training.root, training.inputs)
+    record = provenance(training.root, training.inputs) | {"init_sha256": training.inputs.get(INIT)}
     params = [Param(key, str(value)) for key, value in flatten(training.params).items() if key not in run.data.params]
     tags = {
         DESCRIBED_TAG: validation_word(record["validation"]),

@@ -51,4 +51,5 @@ def training_of(root: Path, model: str) -> Training:
         raise IntegrityError(f"{path}: lacks {', '.join(sorted(missing))}")
     lock = read_lock(root)
     inputs = {name: output_hash(lock, name) or "unknown" for name in data_inputs(lock, tree["stage"])}
-    return Training(tree["stage"], tree["fingerprint"], tree["params"], inputs, root)
+    others = {name: digest for name, digest in tree.get("inputs", {}).items() if not name.startswith("data/")}
+    return Training(tree["stage"], tree["fingerprint"], tree["params"], inputs | others, root)
