@@ -16,6 +16,12 @@ TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
 GENERAL = ("PreTrainedTokenizerFast", "TokenizersBackend")
 """Classes for which `transformers` takes `tokenizer.json` as it is."""
+SETTINGS = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+"""Names in `tokenizer_config.json`, and in the normaliser of `tokenizer.json`."""
 FILES = (VOCABULARY, TOKENIZER, CONFIG)
 
 
@@ -132,23 +138,24 @@ def _normalisation(config: Mapping[str, Any], found: Mapping[str, Any], folder: 
     A `tokenizer.json` that says otherwise would then be overruled in silence: that is refused. It leads where the class
     is the general one. Accents that nobody mentions go with the capitals.
     """
-    general = config.get("tokenizer_class") in GENERAL
-    values = []
-    for key, own, default in (
-        ("do_lower_case", "lowercase", True),
-        ("strip_accents", "strip_accents", None),
-        ("tokenize_chinese_chars", "handle_chinese_chars", True),
-    ):
-        listed = found.get(own, default)
-        if key not in config and not general and listed != default:
+    told = {key: found[own] for key, own in SETTINGS.items() if own in found}
+    if config.get("tokenizer_class") in GENERAL:
+        return _with_defaults(told)
+    taken, both = _with_defaults(config), _with_defaults({**told, **config})
+    for key, holds, said in zip(SETTINGS, taken, both, strict=True):
+        if holds != said:
             raise DataError(
-                f"{TOKENIZER} says {own}={json.dumps(listed)}, but without {key} in {CONFIG} transformers takes "
-                f"{json.dumps(default)}; write there which of them holds",
+                f"{TOKENIZER} says {SETTINGS[key]}={json.dumps(said)}, but without {key} in {CONFIG} transformers "
+                f"takes {json.dumps(holds)}; write there which of them holds",
                 folder,
             )
-        values.append(listed if general else config.get(key, default))
-    lowercase, accents, chinese = values
-    return Normalisation(bool(lowercase), bool(lowercase if accents is None else accents), bool(chinese))
+    return taken
+
+
+def _with_defaults(said: Mapping[str, Any]) -> Normalisation:
+    lowercase, accents = bool(said.get("do_lower_case", True)), said.get("strip_accents")
+    chinese = bool(said.get("tokenize_chinese_chars", True))
+    return Normalisation(lowercase, lowercase if accents is None else bool(accents), chinese)
 
 
 def _names(config: Mapping[str, Any], folder: Path) -> Names:

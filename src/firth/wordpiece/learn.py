@@ -85,7 +85,7 @@ def summary(manifest: Mapping[str, Any]) -> list[str]:
     if made["missing"]:
         lines.append(
             f"wordpiece: {made['missing']} pieces fewer than asked for: no further pair of pieces occurs "
-            f"{settings['min_count']} times or more; with more text, or a lower min_count, there are more"
+            f"{settings['min_count']} times or more; with more text, or a lower min_count, there may be more"
         )
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,8 @@ UNIGRAMS = "unigrams.i64"
 TOKENIZER = "tokenizer"
 PARTS = ("ids", "sentences", "documents")
 """Endings of a shard's files."""
+
+MEGABYTE = 2**20
 
 BATCH_CHARACTERS = 4_000_000
 """Text handled at a time."""
@@ -62,7 +65,7 @@ def build_store(
     unigrams = np.zeros(len(tokenizer), dtype=np.int64)
     ordered = _ordered(train, tokenizer, kind, settings, folder)
     splits = {
-        side: _write(documents, folder, side, settings.shard_megabytes * 2**20, counts, tokenizer.unk)
+        side: _write(documents, folder, side, settings.shard_megabytes * MEGABYTE, counts, tokenizer.unk)
         for side, documents, counts in (
             ("train", ordered, unigrams),
             ("heldout", _encode(heldout, tokenizer, kind), np.zeros_like(unigrams)),
@@ -123,7 +126,7 @@ def _ordered(
         tempfile.TemporaryFile(dir=folder, prefix=".ids-") as ids_file,
         tempfile.TemporaryFile(dir=folder, prefix=".lengths-") as lengths_file,
     ):
-        tokens, sentences = [0], [0]
+        tokens, sentences = array("q", [0]), array("q", [0])
         for ids, lengths in encoded:
             ids_file.write(ids.tobytes())
             lengths_file.write(lengths.astype("<u4").tobytes())
@@ -143,7 +146,7 @@ def _ordered(
 
 def _mapped(stream: IO[bytes], kind: np.dtype[Any]) -> NDArray[Any]:
     stream.flush()
-    return np.memmap(stream, dtype=kind, mode="r")
+    return np.asarray(np.memmap(stream, dtype=kind, mode="r"))  # slices of a plain array are cheaper
 
 
 def _write(
