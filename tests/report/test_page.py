@@ -133,6 +133,22 @@ def test_every_colour_is_a_variable_with_a_dark_twin(page: str) -> None:
     assert not re.findall(r"(?:fill|stroke|color|background)[\w-]*(?:=\"|: ?)#[0-9a-f]{3}|rgba?\(", rest)
 
 
+def test_text_can_be_read_in_both_themes(page: str) -> None:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    style = re.search(r"<style>(.*?)</style>", page, re.S)[1]
+    blocks = re.findall(r"\{((?:\s*(?:--[\w-]+|color-scheme): [^;]+;)+)\s*\}", style)
+    for block in blocks[:2]:
+        colours = dict(re.findall(r"--([\w-]+): ([^;]+);", block))
+        paper = luminance(colours["paper"])
+        for name in ("ink", "soft", "accent", "good", "bad", "skipgram", "cbow", "bert", "random", "reference"):
+            lighter, darker = sorted((luminance(colours[name]), paper), reverse=True)
+            assert (lighter + 0.05) / (darker + 0.05) >= 4.5, name
+
+
 def test_every_class_of_a_drawing_is_styled(page: str) -> None:
     style = re.search(r"<style>(.*?)</style>", page, re.S)[1]
     for drawing in re.findall(r"<svg.*?</svg>", page, re.S):

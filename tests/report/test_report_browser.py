@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+OVERLAPS = """() => [...document.querySelectorAll("svg.chart")].flatMap(chart => {
+  const texts = [...chart.querySelectorAll("text:not([transform])")].filter(text => text.getClientRects().length);
+  const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
+  return boxes.flatMap(([one, a], i) => boxes.slice(0, i).filter(([, b]) => {
+    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    // A line's box is higher than its letters.
+    return wide > 1 && high > 0.3 * Math.min(a.height, b.height);
+  }).map(([other]) => `${chart.getAttribute("aria-labelledby")}: ${one} / ${other}`));
+})"""
+"""Texts of one drawing that lie on each other."""
+
 PAPER = {"light": "rgb(253, 252, 250)", "dark": "rgb(21, 23, 26)"}
 
 pytestmark = [pytest.mark.system, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
@@ -55,6 +67,7 @@ def test_the_page_in_a_browser(browser: Browser, address: str, scheme: str, widt
     assert (
         page.locator("#map .pane:visible svg.chart").get_attribute("aria-labelledby") == "map-cbow-title map-cbow-desc"
     )
+    assert page.evaluate(OVERLAPS) == []
     page.locator("#theme").click()
     other = {"light": "dark", "dark": "light"}[scheme]
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == PAPER[other]

@@ -53,7 +53,7 @@ def word_charts(report: Mapping[str, Any]) -> dict[str, Any]:
 def bert_charts(report: Mapping[str, Any]) -> dict[str, Any]:
     """The drawings about BERT and the tasks."""
     bert = report["bert"]
-    level = None if bert["unigram"] is None else ("word frequencies", bert["unigram"])
+    level = None if bert["unigram"] is None else ("piece frequencies", bert["unigram"])
     following = bert["next_sentence"]
     return {
         "pretraining": loss_chart("loss-bert", bert["label"], bert["loss"], unit="steps", level=level),

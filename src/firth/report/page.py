@@ -13,10 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from firth.progress import compact
 from firth.report.charts import bert_charts, word_charts
 from firth.report.collect import SUITES, plain
-from firth.report.say import measured, number, percent, score, section, signed, spoken
+from firth.report.say import capital, measured, number, percent, score, section, signed, spoken
 from firth.report.svg import sense_swatch
 
-SUITE_OF_BERT = {"mlm": "Masked words: nats below word frequencies"}
+SUITE_OF_BERT = {"mlm": "Masked words: nats below piece frequencies"}
 
 
 def render(report: Mapping[str, Any], *, data: str, run: Mapping[str, Any] | None = None) -> str:
@@ -45,6 +45,7 @@ def render(report: Mapping[str, Any], *, data: str, run: Mapping[str, Any] | Non
         "section": section,
         "plain": plain,
         "measured": measured,
+        "capital": capital,
     }
     templates.globals["swatch"] = sense_swatch
     return templates.get_template("page.html").render(

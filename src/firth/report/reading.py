@@ -16,6 +16,9 @@ MASK = "[MASK]"
 MOST_PIECES = 32
 """Pieces of the sentence that a heat map has room for."""
 
+STRONG = 4
+"""Full strength is the largest share there is, and at least so many times an even one: even attention looks pale."""
+
 DECIMALS = 3
 
 
@@ -44,7 +47,8 @@ def attention_map(bert: Bert, sentence: str) -> dict[str, Any]:
 
     Returns:
         `{"text", "pieces", "cut", "layer", "head", "layers", "heads": [(pieces, pieces) shares], "top", "even"}`;
-        layer and head count from 0, `cut` says whether only the first pieces are shown, `top` is the largest share.
+        layer and head count from 0, `cut` says whether only the first pieces are shown, `top` the share at full
+        strength, `even` that of attention spread evenly.
     """
     from firth.encode.use import attention
 
@@ -60,7 +64,7 @@ def attention_map(bert: Bert, sentence: str) -> dict[str, Any]:
         "head": head,
         "layers": int(weights.shape[0]),
         "heads": [[[round(float(share), DECIMALS) for share in row] for row in one] for one in heads],
-        "top": round(float(heads.max()), DECIMALS),
+        "top": round(min(1.0, max(float(heads.max()), STRONG / len(pieces))), DECIMALS),
         "even": round(1 / len(pieces), DECIMALS),
     }
 

@@ -17,7 +17,7 @@ def score(value: float | None) -> str:
 
 def percent(value: float | None) -> str:
     """A share, `12.5 %`."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "–" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
 def measured(value: float | None, metric: str) -> str:
@@ -41,3 +41,8 @@ def section(name: str) -> str:
 def signed(text: str) -> str:
     """Hyphen-minus as a minus sign."""
     return text.replace("-", "−")
+
+
+def capital(text: str) -> str:
+    """`text` with a capital at its start, the rest as it is."""
+    return text[:1].upper() + text[1:]

@@ -54,7 +54,8 @@ def worked(
     # The commoner kind of answer gets the larger part.
     major, minor = (right, wrong) if len(right) >= len(wrong) else (wrong, right)
     lesser = minor[: count // 3 or 1] if major else minor[:count]
-    return [_cut(entry) for entry in [*major[: count - len(lesser)], *lesser]]
+    chosen = [*major[: count - len(lesser)], *lesser]
+    return [_cut(entry) for entry in sorted(chosen, key=lambda entry: not entry["right"])]
 
 
 def _system(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,14 +29,20 @@ def text(x: float, y: float, content: str, class_: str = "label", anchor: str | 
     return el("text", content, x=x, y=y, class_=class_, text_anchor=anchor)
 
 
-def figure(key: str, size: tuple[float, float], *, title: str, description: str, parts: Sequence[str]) -> Markup:
-    """The outer `<svg>` of `size` (width, height); `title` and `description` are for those who do not see it."""
+def figure(
+    key: str, size: tuple[float, float], *, title: str, description: str, parts: Sequence[str], natural: bool = False
+) -> Markup:
+    """The outer `<svg>` of `size` (width, height); `title` and `description` are for those who do not see it.
+
+    It is as wide as what it stands in; a `natural` one at most as wide as its size says.
+    """
     return el(
         "svg",
         el("title", title, id=f"{key}-title"),
         el("desc", description, id=f"{key}-desc"),
         *parts,
-        class_="chart",
+        class_="chart natural" if natural else "chart",
+        width=size[0] if natural else None,
         viewBox=f"0 0 {size[0]:g} {size[1]:g}",
         role="img",
         aria_labelledby=f"{key}-title {key}-desc",

@@ -26,7 +26,7 @@ def attention_chart(key: str, title: str, pieces: Sequence[str], weights: Weight
         top: The share that is drawn at full strength.
         model: Class of the colour.
     """
-    widest = max(text_width(piece, SIZE) for piece in pieces)
+    widest = max(text_width(piece, SIZE) for piece in pieces) + 4
     left, above = widest + GAP, widest * 0.82 + GAP
     size = CELL * len(pieces)
     parts = [_frame(left, above, size)]
@@ -52,7 +52,8 @@ def attention_chart(key: str, title: str, pieces: Sequence[str], weights: Weight
     most = max(((share, r, c) for r, row in enumerate(weights) for c, share in enumerate(row)), default=(0.0, 0, 0))
     told = f"{len(pieces)} pieces; strongest: {pieces[most[1]]} looks at {pieces[most[2]]} with {most[0]:.0%}."
     # The last slanted label reaches beyond its column.
-    return figure(key, (left + size + widest * 0.6, above + size + 1), title=title, description=told, parts=parts)
+    reach = (left + size + widest * 0.6, above + size + 1)
+    return figure(key, reach, title=title, description=told, parts=parts, natural=True)
 
 
 def head_thumbnail(key: str, title: str, weights: Weights, top: float, model: str) -> Markup:
