@@ -96,7 +96,11 @@ def evaluate(
     with _examples(task, train, dev, given) as examples:
         from firth.tasks.usages.score import score_task
 
-        scored = score_task(examples, _sources(models, settings), settings)
+        sources = _sources(models, settings)
+        scored = score_task(examples, sources, settings)
+    measured = {system["encoder"] for system in scored.results["systems"]}
+    if left := [name for name in sources if name not in measured]:
+        raise FirthError(f"{', '.join(left)}: word vectors have no mode finetuned; leave --mode out")
     _show(scored.results)
     if json_ is not None:
         from firth.canonical import write_json

@@ -1,0 +1,159 @@
+"""`firth evaluate`: encoders side by side on files of one's own, with no project around."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+from usage_examples import bert, draw, examples_of, vectors
+
+from firth.bert.folder import save
+from firth.cli import app
+from firth.config.load import preset_text
+from firth.encode.interchange import write_hf
+from firth.errors import FirthError
+from firth.word2vec.vectors import save_matrices
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where two models lie, and no project."""
+    trained = vectors()
+    save_matrices(tmp_path / "words", trained.vocabulary, trained.matrix, np.zeros_like(trained.matrix))
+    save(tmp_path / "own", bert())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["evaluate", *arguments], env={"COLUMNS": "160"})
+
+
+def said(*arguments: str) -> str:
+    """The one line of an error."""
+    result = run(*arguments)
+    assert isinstance(result.exception, FirthError), (result.exception, result.output)
+    return str(result.exception)
+
+
+def write_texts(path: Path, shuffled: bool = False) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["sentence", "verdict"])
+        drawn = draw("text", 400, 1, shuffled)
+        writer.writerows((f"{one['text']} ({number})", one["label"]) for number, one in enumerate(drawn))
+    return path
+
+
+def test_two_models_on_a_csv_file(folder: Path):
+    write_texts(folder / "own.csv")
+    fields = ["--text-field", "sentence", "--label-field", "verdict"]
+    result = run("own", "words", "--task", "text", "--train", "own.csv", *fields, "--seeds", "1,2", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    results = json.loads((folder / "r.json").read_text())
+    assert [system["system"] for system in results["systems"]] == ["own", "words"]
+    assert all(len(system["seeds"]) == 2 for system in results["systems"])
+    assert set(results["weights"]) == {"own", "words"}
+    assert results["settings"]["seeds"] == [1, 2]
+    best = max(results["systems"], key=lambda system: system["score"])
+    assert best["score"] > 0.9
+    assert "above" in result.output
+    assert f"{best['score']:.3f}" in result.output
+    assert f"[{best['low']:.3f}, {best['high']:.3f}]" in result.output
+    assert "the most frequent label" in result.output
+    assert (
+        f"{results['examples']['train']} training examples, {results['examples']['dev']} to score on" in result.output
+    )
+
+
+def test_chance_is_printed_as_a_tie(folder: Path):
+    write_texts(folder / "noise.csv", shuffled=True)
+    fields = ["--text-field", "sentence", "--label-field", "verdict"]
+    result = run("words", "--task", "text", "--train", "noise.csv", *fields)
+    assert result.exit_code == 0, result.output
+    assert "≈ majority" in result.output
+
+
+def test_tags_with_a_dev_file_and_a_model_of_hugging_face(folder: Path):
+    write_hf(bert(seed=3), folder / "published")
+    for name, count, seed in (("train", 60, 1), ("dev", 30, 2)):
+        lines = [
+            "\n".join(f"{word} x {tag}" for word, tag in zip(one["tokens"], one["tags"], strict=True))
+            for one in draw("tagging", count, seed)
+        ]
+        (folder / f"{name}.conll").write_text("\n\n".join(lines) + "\n")
+    files = ["--train", "train.conll", "--dev", "dev.conll"]
+    result = run("published", "own", "--task", "tagging", *files, "--layers", "last", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    results = json.loads((folder / "r.json").read_text())
+    assert results["metric"] == "entity_f1"
+    assert results["examples"]["dev"] == 30
+    assert [system["score"] > 0.9 for system in results["systems"]] == [True, True]
+
+
+def test_fine_tuning_is_for_berts(folder: Path):
+    write_texts(folder / "own.csv")
+    fields = ["--text-field", "sentence", "--label-field", "verdict", "--mode", "finetuned", "--seeds", "1"]
+    result = run("own", "--task", "text", "--train", "own.csv", *fields, "--train-examples", "64")
+    assert result.exit_code == 0, result.output
+    assert "own-finetuned" in result.output
+    assert said("words", "own", "--task", "text", "--train", "own.csv", *fields, "--train-examples", "64") == (
+        "words: word vectors have no mode finetuned; leave --mode out"
+    )
+
+
+def test_a_task_of_the_project_by_its_name(folder: Path):
+    write_texts(folder / "own.csv")
+    (folder / "dvc.yaml").write_text("stages: {}\n")
+    (folder / "params.yaml").write_text(preset_text("demo"), encoding="utf-8")
+    built = folder / "data" / "examples" / "snippets"
+    examples_of(built, "text", draw("text", 60, 1), draw("text", 30, 2), task="snippets", title="Snippets")
+    result = run("words", "--task", "snippets")
+    assert result.exit_code == 0, result.output
+    assert "Snippets: 60 training examples, 30 to score on" in result.output
+    assert said("words", "--task", "snipets").startswith(
+        "--task snipets: no task of this project (snippets, boolq, disflqa, ner); for a file of your own say --task"
+    )
+    assert said("words", "--task", "snippets", "--text-field", "x") == (
+        "--text-field goes with --train; what the task snippets is stands in params.yaml"
+    )
+    assert said("skipgram", "--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field",
+                "verdict") == "skipgram is not trained yet: `firth run` does it"  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["own", "--task", "text"], "--task text: say with --train FILE where the examples are"),
+        (["own", "--task", "words", "--train", "own.csv"], "--task words: with --train it is one of text, pair, span"),
+        (["own", "--task", "text", "--train", "none.csv"], "none.csv: no such file"),
+        (["own", "--task", "text", "--train", "own.txt"], "the ending does not say what it is; add --format csv"),
+        (["own", "--task", "text", "--train", "own.csv", "--metric", "rouge"], "--metric 'rouge': input should be"),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--answer-field", "x"],
+            "--answer-field does not go with this",
+        ),
+        (["own", "--task", "text", "--train", "own.csv", "--seeds", "one"], "--seeds one: write whole numbers"),
+        (["own", "--task", "text", "--train", "own.csv", "--seeds", "1,1"], "seeds names something twice"),
+        (["own", "--task", "text", "--train", "own.csv", "--length", "3"], "--length 3: input should be greater than"),
+        (["own", "--task", "text", "--train", "own.csv"], "text"),
+    ],
+)
+def test_what_cannot_be_is_said_with_the_option(folder: Path, arguments: list[str], message: str):
+    write_texts(folder / "own.csv")
+    write_texts(folder / "own.txt")
+    assert message in said(*arguments)
+
+
+def test_what_is_no_model_is_said(folder: Path):
+    write_texts(folder / "own.csv")
+    (folder / "empty").mkdir()
+    asked = ["--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict"]
+    assert said("gpt", *asked) == "gpt: neither a folder nor skipgram, cbow, bert of this project nor NAME@alias"
+    assert said("bert", *asked) == "bert: no folder of that name here, and this is no Firth project"
+    assert said("empty", *asked) == "empty: holds neither vectors.safetensors (word vectors) nor config.json (a BERT)"
+    assert said("own", "own", *asked) == "own: named twice"
