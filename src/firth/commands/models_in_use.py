@@ -58,9 +58,12 @@ def fill(
         print(dumps(said), end="")
         return
     from rich.console import Console
+    from rich.text import Text
 
+    console = Console(highlight=False)
     for text, masks in zip(texts, answers, strict=True):
-        Console().print(_table(text, masks))
+        console.print(Text(text, style="bold"))
+        console.print(_table(masks))
 
 
 def encode(
@@ -233,12 +236,12 @@ def _described(bert: Bert) -> str:
     )
 
 
-def _table(text: str, masks: list[list[tuple[str, float]]]) -> Table:
-    """A line an answer; two columns a mask. `Text` because [MASK] is markup to rich."""
+def _table(masks: list[list[tuple[str, float]]]) -> Table:
+    """A line an answer; two columns a mask. `Text` because a piece such as [UNK] is markup to rich."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, title=Text(text, style="bold"), title_justify="left")
+    table = Table(box=None, pad_edge=False)
     for number in range(len(masks)):
         table.add_column("piece" if len(masks) == 1 else f"piece {number + 1}")
         table.add_column("probability", justify="right", style="dim")
