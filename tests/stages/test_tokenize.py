@@ -1,13 +1,12 @@
 """The stage as DVC runs it: a corpus and a tokenizer into a token store."""
 
-import json
 import shutil
 
 import pytest
+from prepared_corpus import write_corpus
 
 from firth.config.load import preset_text
 from firth.errors import ConfigError, DataError, IntegrityError
-from firth.shards import CORPUS_SCHEMA, write_shards
 from firth.stages.tokenize import main
 from firth.wordpiece.library import Names
 from firth.wordpiece.store import TokenStore
@@ -18,12 +17,7 @@ PIECES = (*Names(), "the", "sea", "man", ".")
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    shards = []
-    for side, documents in {"train": [["The sea.", "The man."], ["Sea man, sea."]], "heldout": [["The boat."]]}.items():
-        rows = [({"doc_id": str(i), "source": "", "title": "", "sentences": s}, 2) for i, s in enumerate(documents)]
-        entries = write_shards(rows, tmp_path / "data" / "corpus" / side, CORPUS_SCHEMA, 100)
-        shards += [{**entry, "file": f"{side}/{entry['file']}"} for entry in entries]
-    (tmp_path / "data/corpus/manifest.json").write_text(json.dumps({"shards": shards, "documents": 3, "words": 6}))
+    write_corpus(tmp_path, [["The sea.", "The man."], ["Sea man, sea."]], [["The boat."]])
     (tmp_path / "params.yaml").write_text(preset_text("demo"), encoding="utf-8")
     Tokenizer(PIECES).save(tmp_path / "data/tokenizer")
     monkeypatch.chdir(tmp_path)

@@ -1,34 +1,21 @@
 """The stage as DVC runs it, on a corpus as `prepare` writes it."""
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
 
 import pytest
+from prepared_corpus import write_corpus
 
 from firth.canonical import read_json
 from firth.config.load import preset_text, with_overrides
 from firth.errors import ConfigError, FirthError, IntegrityError
-from firth.shards import CORPUS_SCHEMA, write_shards
 from firth.stages.wordpiece import main
 from firth.wordpiece.tokenizer import Tokenizer
 
 TRAIN = [["The old man and the sea.", "Old boats sail the sea."], ["The newest, widest, lowest boats."]]
 HELDOUT = [["Zebras!"]]
-
-
-def write_corpus(root):
-    shards = []
-    for side, documents in {"train": TRAIN, "heldout": HELDOUT}.items():
-        rows = [
-            ({"doc_id": f"{side}{i}", "source": "made", "title": "", "sentences": sentences}, 5)
-            for i, sentences in enumerate(documents)
-        ]
-        entries = write_shards(rows, root / "data" / "corpus" / side, CORPUS_SCHEMA, 100)
-        shards += [{**entry, "file": f"{side}/{entry['file']}"} for entry in entries]
-    (root / "data/corpus/manifest.json").write_text(json.dumps({"shards": shards, "documents": 3, "words": 15}))
 
 
 def write_params(root, **settings):
@@ -42,7 +29,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FIRTH_STATE", raising=False)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    write_corpus(tmp_path)
+    write_corpus(tmp_path, TRAIN, HELDOUT)
     write_params(tmp_path)
     return tmp_path
 
@@ -81,7 +68,7 @@ def test_a_base_lies_in_the_clone_too(project, monkeypatch, tmp_path_factory, ca
     pin = hashlib.sha256((own / "vocab.txt").read_bytes()).hexdigest()
     (project / ".firth").mkdir()
     worktree = tmp_path_factory.mktemp("worktree")
-    write_corpus(worktree)
+    write_corpus(worktree, TRAIN, HELDOUT)
     write_params(worktree, base="published", base_sha256=f"'{pin}'", extend=3, min_count=1)
     monkeypatch.chdir(worktree)
     monkeypatch.setenv("FIRTH_STATE", str(project / ".firth"))

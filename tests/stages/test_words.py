@@ -1,11 +1,9 @@
 """The stage as DVC runs it, on a corpus as `prepare` writes it."""
 
-import json
-
 import pytest
+from prepared_corpus import write_corpus
 
 from firth.errors import ConfigError, DataError, IntegrityError
-from firth.shards import CORPUS_SCHEMA, write_shards
 from firth.stages.words import main
 from firth.tokens.store import WordStore
 
@@ -14,20 +12,6 @@ SENTENCES = [
     "The sea was calm; the man's boat was old.",
     "Old boats don't sail the sea.",
 ]
-
-
-def write_corpus(root, train, heldout):
-    sides = {"train": train, "heldout": heldout}
-    shards = []
-    for side, documents in sides.items():
-        rows = [
-            ({"doc_id": f"{side}{i}", "source": "made", "title": "", "sentences": sentences}, 5)
-            for i, sentences in enumerate(documents)
-        ]
-        entries = write_shards(rows, root / "data" / "corpus" / side, CORPUS_SCHEMA, 100)
-        shards += [{**entry, "file": f"{side}/{entry['file']}"} for entry in entries]
-    manifest = {"shards": shards, "documents": len(train) + len(heldout), "words": 5}
-    (root / "data" / "corpus" / "manifest.json").write_text(json.dumps(manifest))
 
 
 def write_params(root, **words):
