@@ -63,6 +63,26 @@ def test_the_final_page_adds_what_only_the_flow_knows(finished: Path) -> None:
     assert (page.parent / "../../data/validation/wikipedia/docs/index.html").resolve().is_file()
 
 
+def test_bert_has_its_run_its_decision_and_an_address_where_a_server_is_known(finished: Path) -> None:
+    mlm = {"suite": "mlm", "challenger": 0.63, "champion": None, "minimum": 0.4, "max_loss": 0.02}
+    said = {"model": "bert", "verdict": "promoted", "reasons": ["the place was free"], "version": "1", "champion": "1"}
+    runs = [
+        {"stage": "bert", "run_id": "fed321", "server": "http://127.0.0.1:5000/", "experiment_id": "7"},
+        RUN | {"server": "http://127.0.0.1:5000", "experiment_id": None},
+    ]
+    ner = {"suite": "ner", "challenger": 0.2, "low": 0.1, "high": 0.3, "minimum": 0.1, "max_loss": 0.02}
+    decisions = [said | {"numbers": [mlm, ner | {"covered": 30, "total": 30}]}]
+    text = render(finished, runs=runs, decisions=decisions, commit="d" * 40).read_text(encoding="utf-8")
+    assert text.count("127.0.0.1") == 1
+    assert 'href="http://127.0.0.1:5000/#/experiments/7/runs/fed321"' in text
+    assert '<td class="hash id">abc123</td>' in text
+    for words in (
+        '<span class="key m-bert">BERT</span>, version 1', "Masked words: nats below piece frequencies",
+        "a sample of newswire with named entities</th>", "0.100 to 0.300", "30 of 30",
+    ):  # fmt: skip
+        assert words in text, words
+
+
 def test_a_run_without_promotion_or_lock_says_so(finished: Path) -> None:
     (finished / "dvc.lock").unlink()
     text = render(finished, runs=[], decisions=[], commit="d" * 40).read_text(encoding="utf-8")
