@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,8 +15,8 @@ from firth.errors import DataError
 from firth.wordpiece import files
 from firth.wordpiece.library import CONTINUES, Names, Normalisation, build, encode_batch, encode_one
 
-BATCH = 16_384
-"""Texts that the library is given at a time."""
+BATCH_CHARACTERS = 1_000_000
+"""Text that the library is given at a time: what it returns takes some thirty times its room."""
 
 
 class Encoded(NamedTuple):
@@ -106,12 +106,7 @@ class Tokenizer:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, without special tokens; nothing in a text is special."""
-        texts = list(texts)
-        return [
-            encoding.ids
-            for start in range(0, len(texts), BATCH)
-            for encoding in encode_batch(self._plain, texts[start : start + BATCH])
-        ]
+        return [encoding.ids for batch in _batches(texts) for encoding in encode_batch(self._plain, batch)]
 
     def words(self, words: Sequence[str]) -> list[list[int]]:
         """The pieces of each word of a sentence that is cut already; [UNK] for a word of which nothing is left."""
@@ -155,6 +150,19 @@ class Tokenizer:
         silent = (self.pad, self.cls, self.sep)
         pieces = (self.vocabulary[number] for number in ids if number not in silent)
         return " ".join(pieces).replace(f" {CONTINUES}", "").strip()
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += 1 + len(text)
+        if size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _kept(counts: list[int], room: int, truncate: str) -> list[int]:
