@@ -101,13 +101,14 @@ def settings_of(
         size = size or "mini"
         preset = STAND_INS.get(size, size)
         text, where, changes = preset_text(preset), f"preset {preset}", _of_this_machine()
-        if positions:
-            changes.append(f"bert.positions={positions}")
+    usual = with_overrides(text, [], where)[1].bert
     if size:
         changes.append(f"bert.size={size}")
+    if positions and not params:
+        changes += [f"bert.positions={positions}", f"bert.length={min(usual.length, positions)}"]
     if steps:
-        usual = with_overrides(text, changes, where)[1].bert.optimizer.warmup_steps
-        changes += [f"bert.steps={steps}", f"bert.optimizer.warmup_steps={min(usual, steps // 10)}"]
+        warmup = min(usual.optimizer.warmup_steps, steps // 10)
+        changes += [f"bert.steps={steps}", f"bert.optimizer.warmup_steps={warmup}"]
     return with_overrides(text, [*changes, *overrides], where)[1].bert
 
 
