@@ -97,8 +97,8 @@ def _scheme(sentences: list[list[Row]], column: int, where: str, *, entities: bo
 def _sentences(stream: io.BufferedReader[Any], where: str) -> Iterator[list[Row]]:
     sentence: list[Row] = []
     width = 0
-    for line, ended in text_lines(stream, where):
-        text = ended.rstrip("\n")
+    # A file with old line ends (carriage returns) is one line for the stream.
+    for line, text in ((line, part) for line, ended in text_lines(stream, where) for part in _parts(ended)):
         row = text.split("\t") if "\t" in text else text.split()
         if not text.strip() or row[0] == _DOCUMENT:
             if sentence:
@@ -113,6 +113,10 @@ def _sentences(stream: io.BufferedReader[Any], where: str) -> Iterator[list[Row]
         sentence.append((line, row))
     if sentence:
         yield sentence
+
+
+def _parts(ended: str) -> list[str]:
+    return ended.removesuffix("\n").split("\n")
 
 
 def _column(place: int, width: int, where: str) -> int:

@@ -1,0 +1,166 @@
+"""`firth task` as a person meets it: their own files are read, shown, pinned, and may decide in the gate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from firth.cli import app
+from firth.config import load_params
+from firth.config.load import preset_text
+from firth.errors import ConfigError, DataError, FirthError
+
+MAIL = "body,topic\n" + "".join(f'"Message {n}, hello",{"bill" if n % 3 else "crash"}\n' for n in range(90))
+CONLL = "".join(f"Anna{n} B-PER\nsaw O\nRome I-LOC\n\n" for n in range(40))
+QA = "".join(
+    json.dumps({"context": f"Room {n} is red.", "question": "Which?", "answer": f"Room {n}"}) + "\n" for n in range(40)
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "params.yaml").write_text(preset_text("demo"), encoding="utf-8")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mail.csv").write_text(MAIL)
+    (tmp_path / "own" / "names.conll").write_text(CONLL)
+    (tmp_path / "own" / "rooms.ndjson").write_text(QA)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FIRTH_STATE", raising=False)
+    return tmp_path
+
+
+def firth(*arguments: str) -> str:
+    """What `firth task` prints; its errors are raised."""
+    result = CliRunner().invoke(app, ["task", *arguments], catch_exceptions=False, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def add_mail(*more: str) -> str:
+    return firth(
+        "add",
+        "mail",
+        "--task",
+        "text",
+        "--train",
+        "own/mail.csv",
+        "--text-field",
+        "body",
+        "--label-field",
+        "topic",
+        *more,
+    )
+
+
+def test_own_texts_are_read_shown_and_pinned(project: Path) -> None:
+    path = project / "params.yaml"
+    before = path.read_text()
+    said = add_mail("--title", "Support mail", "--licence", "in-house")
+    assert "train: " in said
+    assert "bill " in said
+    assert "  Message " in said
+    assert "→ " in said
+    assert "pinned as" in said
+    task = load_params(path).tasks["mail"]
+    assert (task.title, task.licence, task.metric, task.train.kind) == ("Support mail", "in-house", "accuracy", "files")
+    assert task.train.path == "own/mail.csv"
+    written = yaml.safe_load(path.read_text())
+    # Every key but the empty ones is spelt out: DVC reads the file itself.
+    assert set(type(task).model_fields) - set(written["tasks"]["mail"]) == {"dev", "group_field"}
+    assert "# plot summaries are not reviews" in path.read_text()
+    assert "mail  " in firth("list")
+    assert "gate" not in said
+    firth("remove", "mail")
+    assert yaml.safe_load(path.read_text()) == yaml.safe_load(before)
+
+
+def test_own_numbers_decide_where_it_is_asked_for(project: Path) -> None:
+    path = project / "params.yaml"
+    assert "the gate: bert ≥ 0.7, decisive" in add_mail("--gate", "0.7", "--decisive")
+    policy = load_params(path).gate.bert
+    assert (policy.decisive, policy.suites["mail"].minimum, policy.suites["mail"].max_loss) == ("mail", 0.7, 0.02)
+    assert "mlm" in policy.suites
+    assert "bert ≥ 0.7, decisive" in firth("list")
+    with pytest.raises(FirthError, match=r"mail decides in the gate: set gate\.bert\.decisive .* such as mlm"):
+        firth("remove", "mail")
+    path.write_text(path.read_text().replace("decisive: mail", "decisive: mlm"))
+    assert "without tasks.mail, gate.bert.suites.mail" in firth("remove", "mail")
+    assert list(load_params(path).gate.bert.suites) == ["mlm"]
+
+
+def test_other_kinds_and_a_dev_file(project: Path) -> None:
+    (project / "own" / "dev.conll").write_text("Bo I-PER\nslept O\n")
+    said = firth("add", "names", "--task", "tagging", "--train", "own/names.conll", "--dev", "own/dev.conll")
+    assert "train: 40 of 40 examples: LOC 40, PER 40" in said
+    assert "dev: 1 of 1 examples: PER 1" in said
+    assert "/B-PER Rome/B-LOC" in said
+    said = firth(
+        "add", "rooms", "--task", "span", "--train", str(project / "own" / "rooms.ndjson"), "--metric", "exact"
+    )
+    assert "| Which? → Room" in said
+    tasks = load_params(project / "params.yaml").tasks
+    assert tasks["names"].dev is not None
+    assert (tasks["rooms"].train.path, tasks["rooms"].format) == ("own/rooms.ndjson", "jsonl")
+
+
+def test_changed_files_are_pinned_anew_after_they_were_read(project: Path) -> None:
+    add_mail()
+    assert "unchanged" in firth("pin", "mail")
+    path = project / "params.yaml"
+    before = path.read_text()
+    (project / "own" / "mail.csv").write_text(MAIL + ",bill\n")
+    with pytest.raises(DataError, match=r"mail\.csv, line 92: field 'body' is empty"):
+        firth("pin", "mail")
+    assert path.read_text() == before
+    (project / "own" / "mail.csv").write_text(MAIL + "One more,bill\n")
+    assert "own/mail.csv pinned as" in firth("pin", "mail")
+    assert path.read_text() != before
+    with pytest.raises(FirthError, match="boolq: not a task of local files; there are: mail"):
+        firth("pin", "boolq")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a", "--task", "tree", "--train", "own/mail.csv"], "--task tree: there are text, pair, span, tagging"),
+        (["a", "--task", "text", "--train", "own/no.csv"], r"own/no\.csv: no such file"),
+        (["a", "--task", "text", "--train", "own"], "own: is a folder"),
+        (["a", "--task", "text", "--train", "own/names.conll"], r"no format goes with the ending '\.conll'"),
+        (["a", "--task", "text", "--train", "own/mail.csv"], r"no field 'text'; there are: body, topic"),
+        (
+            ["a", "--task", "pair", "--train", "own/mail.csv", "--text-field", "x"],
+            "--text-field is for text tasks, not",
+        ),
+        (["a", "--task", "tagging", "--train", "own/names.conll", "--labels", "x"], "--labels is for text and pair"),
+        (
+            ["a", "--task", "span", "--train", "own/rooms.ndjson", "--metric", "f2"],
+            "firth task add: tasks.a.metric = 'f2'",
+        ),
+        (["a", "--task", "span", "--train", "own/rooms.ndjson", "--decisive"], "--decisive goes with --gate MINIMUM"),
+        (["a", "--task", "span", "--train", "own/rooms.ndjson", "--dev", "own/mail.csv"], "both files have one format"),
+        (["A.b", "--task", "span", "--train", "own/rooms.ndjson"], "a task's name has lower-case letters"),
+        (["mlm", "--task", "span", "--train", "own/rooms.ndjson"], r"tasks\.mlm: the name is taken"),
+        (["boolq", "--task", "span", "--train", "own/rooms.ndjson"], r"tasks\.boolq is there already"),
+    ],
+)
+def test_what_cannot_be_added_is_named_and_leaves_the_parameters_alone(
+    project: Path, arguments: list[str], said: str
+) -> None:
+    before = (project / "params.yaml").read_bytes()
+    with pytest.raises((ConfigError, DataError, FirthError), match=said):
+        firth("add", *arguments)
+    assert (project / "params.yaml").read_bytes() == before
+
+
+def test_the_last_task_stays(project: Path) -> None:
+    for name in ("snippets", "boolq", "ner"):
+        firth("remove", name)
+    with pytest.raises(FirthError, match="disflqa is the only task: add another first"):
+        firth("remove", "disflqa")
+    with pytest.raises(FirthError, match="ner: not a task; there are: disflqa"):
+        firth("remove", "ner")
