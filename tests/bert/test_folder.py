@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 from safetensors.torch import load_file, save_file
 from toy_bert import PIECES, SENTENCES, toy_bert
 

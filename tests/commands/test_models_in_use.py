@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from one_thread import one_thread  # noqa: F401
 from safetensors.numpy import load_file
 from toy_bert import SENTENCES, toy_bert
 from typer.testing import CliRunner

@@ -23,14 +23,3 @@ def change_json():
         path.write_text(json.dumps(read))
 
     return change
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Toy models are slower on two."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 from safetensors.torch import load_file, save_file
 from toy_bert import SENTENCES, toy_bert
 from transformers import (

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from one_thread import one_thread  # noqa: F401
 from toy_bert import SENTENCES, toy_bert
 
 from firth.encode.use import attention, encode, encode_parts, fill, is_cut, width, word_vector
