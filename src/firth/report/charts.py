@@ -114,9 +114,7 @@ def _ambiguous_charts(found: Mapping[str, Any] | None) -> dict[str, Any]:
         for one in found["encoders"]
     }
     if found["static"]["known"]:
-        drawn["static"] = static_chart(
-            "senses-static", f"{found['static']['label']}: {word}", word, len(sentences), found["static"]["model"]
-        )
+        drawn["static"] = static_chart("senses-static", f"{found['static']['label']}: {word}", word, len(sentences))
     return drawn
 
 

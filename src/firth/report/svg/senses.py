@@ -11,6 +11,7 @@ from firth.report.svg.draw import Scale, el, figure, text, text_width
 from firth.report.svg.labels import Box, Label, place
 
 WIDTH, HEIGHT = 440.0, 340.0
+STATIC_HEIGHT = 220.0
 MARGIN = 26.0
 SIZE, RADIUS = 13.0, 6.0
 SHAPES = 4
@@ -36,19 +37,19 @@ def sense_chart(
     labels = _labels(spots, [f"{i} {sentence['short']}" for i, sentence in enumerate(sentences, 1)])
     names = [text(label.x, label.y, label.text, "word", label.anchor) for label in labels]
     told = f"{len(points)} sentences, senses by shape and colour; numbers as in the list of sentences."
-    return figure(key, (WIDTH, HEIGHT), title=title, description=told, parts=[*_cross(), *marks, *names])
+    return figure(key, (WIDTH, HEIGHT), title=title, description=told, parts=[_frame(), *marks, *names])
 
 
-def static_chart(key: str, title: str, word: str, sentences: int, model: str) -> Markup:
+def static_chart(key: str, title: str, word: str, sentences: int) -> Markup:
     """The one point that a static vector is, whatever stands around the word."""
-    x, y = WIDTH / 2, HEIGHT / 2
+    x, y = WIDTH / 2, STATIC_HEIGHT / 2
     parts = [
-        *_cross(),
-        el("circle", cx=x, cy=y, r=RADIUS + 2, class_=f"dot m-{model}"),
-        text(x, y - 18, word, "word to", "middle"),
-        text(x, y + 30, f"the same point in all {sentences} sentences", "tick", "middle"),
+        _frame(STATIC_HEIGHT),
+        el("circle", cx=x, cy=y, r=RADIUS + 1, class_="dot heldout"),
+        text(x, y - 16, word, "word to", "middle"),
+        text(x, y + 28, f"the same point in all {sentences} sentences", "tick", "middle"),
     ]
-    return figure(key, (WIDTH, HEIGHT), title=title, description="One point for every sentence.", parts=parts)
+    return figure(key, (WIDTH, STATIC_HEIGHT), title=title, description="One point for every sentence.", parts=parts)
 
 
 def shape(group: int, x: float, y: float, radius: float = RADIUS) -> Markup:
@@ -108,6 +109,6 @@ def _box(label: Label) -> Box:
     return left, label.y - SIZE * 0.8, left + width, label.y + SIZE * 0.25
 
 
-def _cross() -> list[Markup]:
-    """A frame: the axes have no meaning of their own."""
-    return [el("rect", x=0.5, y=0.5, width=WIDTH - 1, height=HEIGHT - 1, rx=6, class_="frame")]
+def _frame(height: float = HEIGHT) -> Markup:
+    """A border and no axes, as they have no meaning of their own."""
+    return el("rect", x=0.5, y=0.5, width=WIDTH - 1, height=height - 1, rx=6, class_="frame")
