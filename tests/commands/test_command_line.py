@@ -85,7 +85,7 @@ def test_configure_says_what_changed_and_keeps_what_git_does_not_hold(project: P
     assert "word2vec.window: 9 -> 5" in said
     assert "word2vec.dim: 100 -> 50" in said
     assert (load_params(path).word2vec.window, load_params(path).word2vec.dim) == (5, 50)
-    with pytest.raises(ConfigError, match="there are: demo"):
+    with pytest.raises(ConfigError, match="there are: base, demo,"):
         firth("configure", "huge")
 
 

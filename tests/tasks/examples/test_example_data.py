@@ -38,6 +38,7 @@ def counts(found: Examples) -> dict[str, int]:
     return {row["reason"]: row["examples"] for row in found.manifest["left_out"]}
 
 
+@pytest.mark.slow
 def test_snippets(demo, folder) -> None:
     found = demo("snippets")
     assert (len(found.train), len(found.dev)) == (11_396, 1_412)
@@ -50,6 +51,7 @@ def test_snippets(demo, folder) -> None:
     assert 590 < len(dev_texts(folder / "snippets")) < 600  # a few critics wrote the same
 
 
+@pytest.mark.slow
 def test_boolq_is_scored_on_the_passages_that_ingest_reserves_and_on_no_others(demo) -> None:
     found = demo("boolq")
     assert (len(found.train), len(found.dev)) == (10_776, 1_921)

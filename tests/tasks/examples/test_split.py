@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.tasks.examples.conftest import task_of
 
@@ -48,6 +48,8 @@ def _no_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FIRTH_STATE", raising=False)
 
 
+@pytest.mark.slow
+@settings(max_examples=25)
 @given(ROWS, st.sampled_from([None, "group"]), st.integers(0, 9), st.randoms(use_true_random=False))
 def test_nothing_leaks_and_the_order_does_not_matter(
     rows: list[dict[str, Any]], group_field: str | None, seed: int, shuffle: random.Random
