@@ -140,7 +140,7 @@ def test_a_task_of_the_project_by_its_name(folder: Path):
         (["own", "--task", "text", "--train", "own.csv", "--seeds", "one"], "--seeds one: write whole numbers"),
         (["own", "--task", "text", "--train", "own.csv", "--seeds", "1,1"], "seeds names something twice"),
         (["own", "--task", "text", "--train", "own.csv", "--length", "3"], "--length 3: input should be greater than"),
-        (["own", "--task", "text", "--train", "own.csv"], "text"),
+        (["own", "--task", "text", "--train", "own.csv"], "no field 'text'; there are: sentence, verdict"),
     ],
 )
 def test_what_cannot_be_is_said_with_the_option(folder: Path, arguments: list[str], message: str):

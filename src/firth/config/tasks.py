@@ -128,9 +128,11 @@ class Head(Section):
     """The small head on frozen features."""
 
     learning_rate: float = Field(default=0.01, gt=0.0, le=1.0)
-    epochs: int = Field(default=60, ge=1, le=10_000)
-    batch: int = Field(default=64, ge=1)
-    weight_decay: float = Field(default=0.01, ge=0.0)
+    epochs: int = Field(default=40, ge=1, le=10_000)
+    batch: int = Field(default=32, ge=1)
+    weight_decay: float = Field(
+        default=3.0, ge=0.0, description="Far more than in training: few examples, many features."
+    )
 
 
 class Finetuning(Section):
