@@ -86,7 +86,8 @@ def test_what_is_stored_is_the_model_folder_and_says_where_it_comes_from(project
     found = lineage("bert@champion")
     assert found.weights_sha256 == weights_sha256(project.root, "bert")
     assert found.stages["tokenize"] == {"data/tokens/pieces": DVC["data/tokens/pieces"]}
-    assert set(found.stages) == {"ingest@news", "validate@news", "prepare", "wordpiece", "tokenize"}
+    assert set(found.stages) == {"ingest@news", "validate@news", "prepare", "wordpiece", "tokenize", "bert"}
+    assert found.stages["bert"] == {"data/models/bert": DVC["data/models/bert"]}
     assert found.conditions["mlm"]["tokenizer"] == load_model(folder).tokenizer.sha256
     shown = text(found.render())
     assert "mlm 0.5000, on 640" in shown

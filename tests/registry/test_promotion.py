@@ -251,6 +251,32 @@ def test_a_champion_of_other_task_files_is_scored_again(
     assert by_suite["wordsim353"].champion == champion.value("wordsim353")
 
 
+@pytest.mark.slow
+def test_versions_of_the_first_release_are_read(project: ScoredProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have the weights under another tag, no digest of the folder, and one set of conditions for all suites."""
+    project.train("skipgram", 1)
+    promote(project)
+    store = open_store(project.root)
+    version = store.client.get_model_version(NAME, "1")
+    store.client.set_model_version_tag(NAME, "1", "firth.vectors_sha256", version.tags["firth.weights_sha256"])
+    scores = json.loads(version.tags["firth.scores"]) | {
+        "conditions": {"analogies": "a" * 64, "restrict_vocabulary": 9}
+    }
+    store.client.set_model_version_tag(NAME, "1", "firth.scores", json.dumps(scores))
+    for tag in ("firth.weights_sha256", "firth.folder_sha256", "firth.dvc"):
+        store.client.delete_model_version_tag(NAME, "1", tag)
+    assert promote(project).decision.verdict == "unchanged"
+    assert lineage(f"{NAME}@champion").weights_sha256 == version.tags["firth.weights_sha256"]
+    assert fetch_vectors(f"{NAME}@champion").is_dir()
+
+    pairs = b"king\tqueen\t9\nking\tparis\t1\nman\twoman\t8\n"
+    contents = {"analogies": b": family\nking queen man woman\n", "wordsim353": pairs, "simlex999": pairs}
+    tasks = TaskSet.parse(contents, dict.fromkeys(SUITES, "tasks.txt"))
+    monkeypatch.setattr(TaskSet, "fetch", classmethod(lambda cls, files: tasks))
+    project.train("skipgram", 2, BETTER, **tasks.digests)
+    assert [row.other for row in promote(project).decision.numbers] == ["", "", ""], "scored again"
+
+
 def test_models_without_evidence_are_not_registered(project: ScoredProject) -> None:
     with pytest.raises(DataError, match=r"run the stage word2vec@skipgram first"):
         promote(project)

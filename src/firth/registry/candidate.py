@@ -12,7 +12,7 @@ from firth.errors import DataError, FirthError
 from firth.registry.gate import Scores
 from firth.tracking.evidence import evidence, stage_that_measures
 from firth.tracking.lineage import read_provenance, registered_name
-from firth.tracking.provenance import output_hash, read_lock
+from firth.tracking.provenance import outputs_of, read_lock
 from firth.tracking.runs import find_run
 from firth.tracking.store import Store
 from firth.tracking.trained import output_of, stage_of, training_of, weights_sha256
@@ -29,7 +29,8 @@ class Candidate:
     fingerprint: str
     params: Mapping[str, Any]
     weights_sha256: str
-    dvc_hash: str | None
+    outputs: Mapping[str, str]
+    """What its stage wrote: DVC's hash by path; empty where there is no dvc.lock."""
     scores: Scores
     provenance: Mapping[str, Any]
 
@@ -61,7 +62,7 @@ class Candidate:
             fingerprint=training.fingerprint,
             params=training.params,
             weights_sha256=weights,
-            dvc_hash=output_hash(read_lock(root), output_of(model)),
+            outputs=outputs_of(read_lock(root), stage_of(model)),
             scores=Scores(
                 suites={suite: result.part() for suite, result in measured.items()},
                 conditions={suite: dict(result.conditions) for suite, result in measured.items()},

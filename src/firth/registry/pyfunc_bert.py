@@ -41,7 +41,8 @@ class BertEncoder(PythonModel):
             raise ValueError(f"pooling is {asked['pooling']!r}; there are: mean, cls")
         texts = [str(text) for text in model_input["text"]]
         if asked["task"] == "encode":
-            vectors = encode(self.bert, texts, pooling=asked["pooling"])
+            longest = self.bert.model.architecture.positions
+            vectors = encode(self.bert, texts, pooling=asked["pooling"], length=longest)
             values = [[float(value) for value in vector] for vector in vectors]
             return pd.DataFrame({"text": texts, "vector": values})
         found = fill(self.bert, texts, top=int(asked["topn"]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from firth.config.evaluation import BERT_SUITES, WORD_SUITES
 from firth.registry.gate import Row
 from firth.registry.promote import Promotion
 from firth.registry.versions import SCORES_TAG, VERDICT_TAG, all_versions, scores_of
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 DASH = "–"
+OWN_SUITES = (*WORD_SUITES, *BERT_SUITES)
+"""In this order, before the tasks."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def models_table(rows: Sequence[Listed]) -> Group:
 
 
 def _versions(name: str, rows: Sequence[Listed]) -> Table:
-    suites = list(dict.fromkeys(suite for row in rows for suite in row.scores))
+    found = {suite for row in rows for suite in row.scores}
+    suites = [*(suite for suite in OWN_SUITES if suite in found), *sorted(found - set(OWN_SUITES))]
     table = _table(name, "version", "aliases", "verdict", *suites)
     for row in rows:
         aliases = "\n".join(f"@{alias}" for alias in row.aliases)

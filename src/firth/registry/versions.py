@@ -16,7 +16,7 @@ from firth.errors import FirthError, IntegrityError
 from firth.registry.candidate import Candidate
 from firth.registry.gate import Scores
 from firth.registry.logged import copy_code, form_of, weights_in
-from firth.tracking.lineage import WEIGHTS_TAG, registered_name, resolve, weights_of
+from firth.tracking.lineage import OUTPUTS_TAG, WEIGHTS_TAG, registered_name, resolve, weights_of
 from firth.tracking.store import Store, open_store
 from firth.tracking.trained import MODELS, WORD_MODELS
 
@@ -83,7 +83,7 @@ def register(store: Store, candidate: Candidate) -> ModelVersion:
         FOLDER_TAG: folder_sha256(candidate.folder),
         SCORES_TAG: scores,
         "firth.fingerprint": candidate.fingerprint,
-        "firth.dvc": candidate.dvc_hash or "unknown",
+        OUTPUTS_TAG: json.dumps(dict(candidate.outputs), sort_keys=True),
     }
     info = _log(store, candidate)
     created = store.client.create_model_version(

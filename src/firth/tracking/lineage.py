@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 WEIGHTS_TAG = "firth.weights_sha256"
+OUTPUTS_TAG = "firth.dvc"
 CONDITIONS = {
     "file": "task file sha256",
     "restrict_vocabulary": "answered among the most frequent words",
@@ -125,7 +126,7 @@ def lineage(address: str, root: Path | None = None) -> Lineage:
         commit=record["git"]["commit"],
         dirty=bool(record["git"]["dirty"]),
         weights_sha256=weights_of(version) or "unknown",
-        stages=record["stages"],
+        stages=_with_training(record["stages"], tags.get("firth.stage"), version),
         validation=record["validation"],
         corpora=record["corpora"],
         scores=scores.get("suites", {}),
@@ -133,6 +134,14 @@ def lineage(address: str, root: Path | None = None) -> Lineage:
         conditions=scores.get("conditions", {}),
         init_sha256=record.get("init_sha256"),
     )
+
+
+def _with_training(
+    upstream: dict[str, dict[str, str]], stage: str | None, version: ModelVersion
+) -> dict[str, dict[str, str]]:
+    """The stages before the training, which were known when it began, and the training's own outputs."""
+    own = json.loads(version.tags.get(OUTPUTS_TAG, "{}"))
+    return upstream | ({stage: own} if stage and own else {})
 
 
 def resolve(store: Store, address: str) -> ModelVersion:

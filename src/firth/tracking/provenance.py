@@ -63,6 +63,11 @@ def output_hash(lock: Mapping[str, Any], path: str) -> str | None:
     return None
 
 
+def outputs_of(lock: Mapping[str, Any], stage: str) -> dict[str, str]:
+    """`{path: DVC's hash}` of what `stage` wrote."""
+    return {out["path"]: str(out["md5"]) for out in lock.get(stage, {}).get("outs", ())}
+
+
 def data_inputs(lock: Mapping[str, Any], stage: str) -> list[str]:
     """Paths below `data` that `stage` read."""
     deps = lock.get(stage, {}).get("deps", ())
