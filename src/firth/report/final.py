@@ -23,7 +23,7 @@ PACKAGES = (
     "torch", "numpy", "numba", "lightning", "tokenizers", "safetensors", "dvc", "mlflow", "prefect",
     "great-expectations", "scikit-learn",
 )  # fmt: skip
-NUMBERS = ("suite", "challenger", "low", "high", "champion", "minimum", "max_loss", "covered", "total")
+NUMBERS = ("suite", "challenger", "low", "high", "champion", "minimum", "max_loss", "covered", "total", "other")
 VERDICTS = ("promoted", "refused", "unchanged")
 
 
