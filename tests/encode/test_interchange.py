@@ -4,6 +4,7 @@ import json
 import shutil
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from one_thread import one_thread  # noqa: F401
@@ -26,8 +27,9 @@ from transformers import (
 from firth.bert.folder import save
 from firth.encode.interchange import read_hf, write_hf
 from firth.encode.load import folder_digest, load_model
-from firth.encode.use import fill
+from firth.encode.use import encode, fill
 from firth.errors import DataError, FirthError, IntegrityError
+from firth.wordpiece.tokenizer import Tokenizer
 
 SHAPES = [(1, 8, 2), (2, 32, 4), (3, 48, 1)]
 """Layers, hidden size, heads."""
@@ -153,6 +155,16 @@ class TestExport:
             ours = bert.tokenizer.encode(first, second)
             encoded = theirs(first, second)
             assert (encoded["input_ids"], encoded["token_type_ids"]) == (ours.ids, ours.segments)
+
+    def test_special_pieces_may_stand_anywhere(self, tmp_path):
+        bert = toy_bert()
+        bert.tokenizer = Tokenizer(bert.tokenizer.vocabulary[::-1])
+        write_hf(bert, tmp_path / "hf")
+        last = len(bert.tokenizer) - 1
+        assert json.loads((tmp_path / "hf" / "config.json").read_text())["pad_token_id"] == bert.tokenizer.pad == last
+        assert AutoTokenizer.from_pretrained(tmp_path / "hf").pad_token_id == last
+        back = load_model(tmp_path / "hf")
+        np.testing.assert_array_equal(encode(back, SENTENCES), encode(bert, SENTENCES))
 
     def test_the_fill_mask_pipeline_says_what_we_say(self, tmp_path):
         bert = exported(tmp_path / "hf")
