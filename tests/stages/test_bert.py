@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from fables import fable_store
+from recorder import Recorder, written
 
 from firth.bert import folder as folders
 from firth.config.load import preset_text, with_overrides
@@ -32,21 +32,6 @@ def write_project(root: Path, *changes: str) -> Path:
     return root
 
 
-class Recorder:
-    """Stands for the tracker, which has tests of its own."""
-
-    def __init__(self):
-        self.opened, self.points = [], []
-
-    @contextmanager
-    def __call__(self, *args):
-        self.opened.append(args)
-        yield self
-
-    def log(self, metrics, step):
-        self.points.append((step, metrics))
-
-
 @pytest.fixture
 def tracker(monkeypatch):
     recorder = Recorder()
@@ -56,12 +41,7 @@ def tracker(monkeypatch):
 
 
 def outputs(root):
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for folder in ("models", "metrics")
-        for path in sorted((root / "data" / folder).rglob("*"))
-        if path.is_file()
-    }
+    return written(root, "models", "metrics")
 
 
 def test_it_writes_what_the_contract_names(tmp_path, monkeypatch, tracker):

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from recorder import Recorder, written
 
 from firth.config.load import preset_text, with_overrides
 from firth.config.text import Words
@@ -38,21 +38,6 @@ def write_project(root: Path) -> Path:
     return root
 
 
-class Recorder:
-    """Stands for the tracker, which has tests of its own."""
-
-    def __init__(self):
-        self.opened, self.points = [], []
-
-    @contextmanager
-    def __call__(self, *args):
-        self.opened.append(args)
-        yield self
-
-    def log(self, metrics, step):
-        self.points.append((step, metrics))
-
-
 @pytest.fixture
 def tracker(monkeypatch):
     recorder = Recorder()
@@ -62,12 +47,7 @@ def tracker(monkeypatch):
 
 
 def outputs(root):
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for folder in ("vectors", "metrics")
-        for path in sorted((root / "data" / folder).rglob("*"))
-        if path.is_file()
-    }
+    return written(root, "vectors", "metrics")
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])

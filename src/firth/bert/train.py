@@ -26,7 +26,7 @@ from firth.errors import DataError, FirthError
 from firth.progress import Meter, compact
 from firth.training.ahead import ahead
 from firth.training.checkpoint import Checkpoints
-from firth.training.fingerprint import fingerprint
+from firth.training.fingerprint import TrainingIdentity
 from firth.training.lock import run_lock
 from firth.training.metrics_log import MetricsLog
 from firth.training.signals import StopRequest, leave, stop_on_sigterm
@@ -65,14 +65,8 @@ class Pretrained:
     steps: int
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(TrainingIdentity):
     """Which training this is: same fingerprint, same weights (on one CPU family, with one build of torch)."""
-
-    stage: str
-    params: dict[str, Any]
-    inputs: dict[str, str]
-    fingerprint: str
 
     @classmethod
     def of(cls, store: TokenStore, settings: config.Bert, init_digest: str = "") -> Identity:
@@ -84,7 +78,7 @@ class Identity:
         inputs = {"data/tokens/pieces": store.digest}
         if init_digest:
             inputs["bert.init"] = init_digest
-        return cls("bert", params, inputs, fingerprint("bert", params, inputs, CODE))
+        return cls.with_code("bert", params, inputs, CODE)
 
 
 def pretrain(

@@ -17,7 +17,7 @@ from firth.errors import DataError, FirthError
 from firth.progress import Meter, compact
 from firth.tokens.store import WordStore
 from firth.training.checkpoint import Checkpoints
-from firth.training.fingerprint import fingerprint
+from firth.training.fingerprint import TrainingIdentity
 from firth.training.lock import run_lock
 from firth.training.metrics_log import MetricsLog
 from firth.training.signals import StopRequest, leave, stop_on_sigterm
@@ -44,14 +44,8 @@ class TrainedVectors:
     epochs: int
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(TrainingIdentity):
     """Which training this is: same fingerprint, same vectors (with one thread, on one CPU family)."""
-
-    stage: str
-    params: dict[str, Any]
-    inputs: dict[str, str]
-    fingerprint: str
 
     @classmethod
     def of(cls, store: WordStore, model: ModelName, settings: Word2Vec) -> Identity:
@@ -60,7 +54,7 @@ class Identity:
         params = settings.model_dump(exclude={"checkpoint_seconds", "skipgram", "cbow"})
         params |= settings.recipe(model).model_dump()
         inputs = {"data/tokens/words": store.digest}
-        return cls(stage, params, inputs, fingerprint(stage, params, inputs, CODE))
+        return cls.with_code(stage, params, inputs, CODE)
 
 
 def train(
