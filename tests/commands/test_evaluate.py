@@ -49,7 +49,7 @@ def write_texts(path: Path, shuffled: bool = False) -> Path:
     return path
 
 
-def test_two_models_on_a_csv_file(folder: Path):
+def test_two_models_on_a_csv_file(folder: Path) -> None:
     write_texts(folder / "own.csv")
     fields = ["--text-field", "sentence", "--label-field", "verdict"]
     result = run("own", "words", "--task", "text", "--train", "own.csv", *fields, "--seeds", "1,2", "--json", "r.json")
@@ -70,7 +70,7 @@ def test_two_models_on_a_csv_file(folder: Path):
     )
 
 
-def test_chance_is_printed_as_a_tie(folder: Path):
+def test_chance_is_printed_as_a_tie(folder: Path) -> None:
     write_texts(folder / "noise.csv", shuffled=True)
     fields = ["--text-field", "sentence", "--label-field", "verdict"]
     result = run("words", "--task", "text", "--train", "noise.csv", *fields)
@@ -78,7 +78,7 @@ def test_chance_is_printed_as_a_tie(folder: Path):
     assert "≈ majority" in result.output
 
 
-def test_tags_with_a_dev_file_and_a_model_of_hugging_face(folder: Path):
+def test_tags_with_a_dev_file_and_a_model_of_hugging_face(folder: Path) -> None:
     write_hf(bert(seed=3), folder / "published")
     for name, count, seed in (("train", 60, 1), ("dev", 30, 2)):
         lines = [
@@ -95,7 +95,7 @@ def test_tags_with_a_dev_file_and_a_model_of_hugging_face(folder: Path):
     assert [system["score"] > 0.9 for system in results["systems"]] == [True, True]
 
 
-def test_fine_tuning_is_for_berts(folder: Path):
+def test_fine_tuning_is_for_berts(folder: Path) -> None:
     write_texts(folder / "own.csv")
     fields = ["--text-field", "sentence", "--label-field", "verdict", "--mode", "finetuned", "--seeds", "1"]
     result = run("own", "--task", "text", "--train", "own.csv", *fields, "--train-examples", "64")
@@ -106,7 +106,7 @@ def test_fine_tuning_is_for_berts(folder: Path):
     )
 
 
-def test_a_task_of_the_project_by_its_name(folder: Path):
+def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
     write_texts(folder / "own.csv")
     (folder / "dvc.yaml").write_text("stages: {}\n")
     (folder / "params.yaml").write_text(preset_text("demo"), encoding="utf-8")
@@ -143,13 +143,13 @@ def test_a_task_of_the_project_by_its_name(folder: Path):
         (["own", "--task", "text", "--train", "own.csv"], "no field 'text'; there are: sentence, verdict"),
     ],
 )
-def test_what_cannot_be_is_said_with_the_option(folder: Path, arguments: list[str], message: str):
+def test_what_cannot_be_is_said_with_the_option(folder: Path, arguments: list[str], message: str) -> None:
     write_texts(folder / "own.csv")
     write_texts(folder / "own.txt")
     assert message in said(*arguments)
 
 
-def test_what_is_no_model_is_said(folder: Path):
+def test_what_is_no_model_is_said(folder: Path) -> None:
     write_texts(folder / "own.csv")
     (folder / "empty").mkdir()
     asked = ["--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict"]

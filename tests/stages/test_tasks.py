@@ -48,7 +48,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_all_encoders_are_scored_the_same_every_time(project: Path):
+def test_all_encoders_are_scored_the_same_every_time(project: Path) -> None:
     stale = project / "data" / "tasks" / "snippets" / "predictions-reference.jsonl"
     stale.parent.mkdir(parents=True)
     stale.write_text("{}\n")
@@ -77,7 +77,7 @@ def test_all_encoders_are_scored_the_same_every_time(project: Path):
         assert ("≈ majority" in line) == system["tie_with_majority"]
 
 
-def test_what_is_missing_is_one_clear_error(project: Path):
+def test_what_is_missing_is_one_clear_error(project: Path) -> None:
     done = stage(project, "snippet")
     assert done.stderr.splitlines() == [
         "error: no task 'snippet' in params.yaml; there are: snippets, boolq, disflqa, ner"
@@ -90,7 +90,9 @@ def test_what_is_missing_is_one_clear_error(project: Path):
 
 @pytest.mark.slow
 @pytest.mark.registry
-def test_the_published_encoder_beats_an_untrained_one_on_real_snippets(project: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_published_encoder_beats_an_untrained_one_on_real_snippets(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from firth.config.load import load_preset
     from firth.tasks.examples.build import build
 

@@ -36,7 +36,7 @@ def score(folder: Path, kind: str, settings: Evaluation = SETTINGS, shuffled: bo
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_signal_is_found(tmp_path: Path, kind: str):
+def test_a_signal_is_found(tmp_path: Path, kind: str) -> None:
     scored = score(tmp_path, kind)
     results = scored.results
     assert results["kind"] == kind
@@ -57,14 +57,14 @@ def test_a_signal_is_found(tmp_path: Path, kind: str):
 
 
 @pytest.mark.parametrize("kind", ["text", "pair"])
-def test_shuffled_labels_tie_with_the_majority(tmp_path: Path, kind: str):
+def test_shuffled_labels_tie_with_the_majority(tmp_path: Path, kind: str) -> None:
     results = score(tmp_path, kind, shuffled=True).results
     assert all(system["tie_with_majority"] for system in results["systems"]), list(summary(results))
     assert all("≈ majority" in line for line in list(summary(results))[1:])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_bytes_every_time(tmp_path: Path, kind: str):
+def test_the_same_bytes_every_time(tmp_path: Path, kind: str) -> None:
     settings = SETTINGS.model_copy(
         update={"modes": ["frozen", "finetuned"], "seeds": [1, 2], "finetuning": Finetuning(epochs=1)}
     )
@@ -75,7 +75,7 @@ def test_the_same_bytes_every_time(tmp_path: Path, kind: str):
     assert [system["system"] for system in first.results["systems"]] == ["vectors", "model", "model-finetuned"]
 
 
-def test_fine_tuning_learns_and_leaves_the_model_as_it_was(tmp_path: Path):
+def test_fine_tuning_learns_and_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     examples = examples_of(tmp_path, "text", draw("text", 120, 1), draw("text", 60, 2))
     encoder = BertEncoder(bert())
     before = {name: value.clone() for name, value in encoder.bert.model.named_parameters()}
@@ -86,7 +86,7 @@ def test_fine_tuning_learns_and_leaves_the_model_as_it_was(tmp_path: Path):
     assert all(torch.equal(value, before[name]) for name, value in encoder.bert.model.named_parameters())
 
 
-def test_fine_tuning_that_diverges_is_said(tmp_path: Path):
+def test_fine_tuning_that_diverges_is_said(tmp_path: Path) -> None:
     examples = examples_of(tmp_path, "text", draw("text", 40, 1), draw("text", 20, 2))
     encoder = BertEncoder(bert())
     with torch.no_grad():
@@ -97,7 +97,7 @@ def test_fine_tuning_that_diverges_is_said(tmp_path: Path):
         finetune(encoder, train, problem.targets(train), Finetuning(), 1)
 
 
-def test_a_system_that_says_one_thing_is_marked(tmp_path: Path):
+def test_a_system_that_says_one_thing_is_marked(tmp_path: Path) -> None:
     empty = vectors()
     empty.matrix[:] = 0.0
     examples = examples_of(tmp_path, "text", draw("text", 60, 1), draw("text", 40, 2))
@@ -107,7 +107,7 @@ def test_a_system_that_says_one_thing_is_marked(tmp_path: Path):
     assert system["tie_with_majority"]
 
 
-def test_the_interval_is_of_the_median_seed(tmp_path: Path):
+def test_the_interval_is_of_the_median_seed(tmp_path: Path) -> None:
     scored = score(tmp_path, "text", SETTINGS.model_copy(update={"seeds": [1, 2, 3, 4]}), shuffled=True)
     for system in scored.results["systems"]:
         assert system["score"] == sorted(system["seeds"])[1], "of an even number the lower of the two in the middle"
@@ -117,7 +117,7 @@ def test_the_interval_is_of_the_median_seed(tmp_path: Path):
         assert np.mean([record["score"] for record in records]) == pytest.approx(system["score"], abs=1e-6)
 
 
-def test_baselines(tmp_path: Path):
+def test_baselines(tmp_path: Path) -> None:
     train = [{"id": "1", "label": "b", "text": "x"}, {"id": "2", "label": "a", "text": "y"}]
     examples = examples_of(tmp_path, "text", train, train)
     assert problem_of(examples).baseline() == (["a", "a"], "always 'a', the most frequent label")
@@ -131,7 +131,7 @@ def test_baselines(tmp_path: Path):
     assert (predicted, what) == (["Lima, in"], "the first 2 words of the text")
 
 
-def test_parts_of_speech_have_no_outside(tmp_path: Path):
+def test_parts_of_speech_have_no_outside(tmp_path: Path) -> None:
     train = [{"id": str(n), "tokens": ["the", "film"], "tags": ["DT", "NN"]} for n in range(6)]
     dev = [{"id": "d", "tokens": ["the"] * 5, "tags": ["DT"] * 5}]
     examples = examples_of(tmp_path, "tagging", train, dev, metric="accuracy", length=4)
@@ -140,7 +140,7 @@ def test_parts_of_speech_have_no_outside(tmp_path: Path):
     assert system["score"] == 1.0, "words that are not read get the most frequent tag"
 
 
-def test_what_cannot_be_learned_from_is_said(tmp_path: Path):
+def test_what_cannot_be_learned_from_is_said(tmp_path: Path) -> None:
     one = draw("text", 1, 1)
     with pytest.raises(DataError, match="toy: the dev side has no examples"):
         problem_of(examples_of(tmp_path, "text", one, []))
@@ -155,7 +155,7 @@ def test_what_cannot_be_learned_from_is_said(tmp_path: Path):
         problem.targets(problem.read(BertEncoder(bert()), far))
 
 
-def test_an_answer_that_is_cut_off_is_not_learned_from(tmp_path: Path):
+def test_an_answer_that_is_cut_off_is_not_learned_from(tmp_path: Path) -> None:
     context = "Anna left Leeds and the film"
     example = {"id": "1", "context": context, "question": "who", "answers": [{"text": "Leeds and the", "start": 10}]}
     problem = problem_of(examples_of(tmp_path, "span", [example] * 2, [example]))
@@ -166,7 +166,7 @@ def test_an_answer_that_is_cut_off_is_not_learned_from(tmp_path: Path):
         assert (first[0], last[0]) == expected
 
 
-def test_text_without_a_piece_has_the_empty_answer(tmp_path: Path):
+def test_text_without_a_piece_has_the_empty_answer(tmp_path: Path) -> None:
     examples = examples_of(tmp_path, "span", draw("span", 20, 1), draw("span", 2, 2))
     examples.dev[0]["context"] = "\u200b"
     scored = score_task(examples, {"vectors": STATIC}, SETTINGS)
@@ -175,7 +175,7 @@ def test_text_without_a_piece_has_the_empty_answer(tmp_path: Path):
 
 
 @given(st.lists(st.tuples(st.floats(-9, 9, width=32), st.floats(-9, 9, width=32)), min_size=1, max_size=45))
-def test_the_best_span_is_the_best_of_all_valid_ones(scores):
+def test_the_best_span_is_the_best_of_all_valid_ones(scores) -> None:
     starts, ends = np.array(scores, dtype=np.float32).T
     first, last = best_span(starts, ends)
     assert 0 <= last - first < LONGEST
@@ -183,7 +183,7 @@ def test_the_best_span_is_the_best_of_all_valid_ones(scores):
     assert starts[first] + ends[last] == max(starts[i] + ends[j] for i, j in valid)
 
 
-def test_features_without_spread_do_no_harm(tmp_path: Path):
+def test_features_without_spread_do_no_harm(tmp_path: Path) -> None:
     examples = examples_of(tmp_path, "text", draw("text", 60, 1), draw("text", 30, 2))
     encoder = StaticEncoder(vectors())
     problem = problem_of(examples)

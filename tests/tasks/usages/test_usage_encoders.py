@@ -25,14 +25,14 @@ TEXTS = ["The camera is dull.", "", "A truly warm and funny film", "The script �
 
 
 @given(st.text(max_size=60))
-def test_words_are_cut_as_for_training(text):
+def test_words_are_cut_as_for_training(text) -> None:
     found = [STATIC._form(text.replace("_", " ").replace("’", "'")[a:b]) for _, a, b in STATIC._words(text)]
     expected = [word for word in split([text], lowercase=True, numbers="keep") if word != "\n"]
     if text.lower() == "".join(c.lower() for c in text) and len(text.splitlines()) <= 1:
         assert found == expected
 
 
-def test_case_and_digits_are_as_the_vocabulary_has_them():
+def test_case_and_digits_are_as_the_vocabulary_has_them() -> None:
     def known(words: list[str], text: str) -> list[bool]:
         read = StaticEncoder(Vectors(Vocabulary(tuple(words), np.ones(len(words), np.int64)), np.eye(len(words))))
         return [number < len(words) for number, _, _ in read._words(text)]
@@ -43,21 +43,21 @@ def test_case_and_digits_are_as_the_vocabulary_has_them():
     assert known(["1950", "in"], "In 1957 in 1950") == [True, False, True, True]
 
 
-def test_unknown_words_are_skipped_and_nothing_known_is_zero():
+def test_unknown_words_are_skipped_and_nothing_known_is_zero() -> None:
     known = STATIC.features(STATIC.texts(["warm film"], 32))
     np.testing.assert_array_equal(STATIC.features(STATIC.texts(["warm qwertz film"], 32)), known)
     assert not STATIC.features(STATIC.texts(["", "qwertz"], 32)).any()
     np.testing.assert_array_equal(STATIC.features(STATIC.texts(["warm film dull"], 2)), known)
 
 
-def test_a_pair_of_static_texts():
+def test_a_pair_of_static_texts() -> None:
     u, v = STATIC.features(STATIC.texts(["warm film", "dull"], 32))
     (row,) = STATIC.features(STATIC.pairs(["warm film"], ["dull"], 32))
     np.testing.assert_array_equal(row, np.concatenate([u, v, np.abs(u - v), u * v]))
 
 
 @pytest.mark.parametrize("encoder", [STATIC, BertEncoder(BERT)], ids=["static", "bert"])
-def test_rows_of_a_context_stand_for_its_characters(encoder):
+def test_rows_of_a_context_stand_for_its_characters(encoder) -> None:
     questions, contexts = ["where did it go", "who"], ["Anna  VISITED\tLeeds, the camera…", "—"]
     reading = encoder.spans(questions, contexts, 32)
     pieces = [[context[a:b] for a, b in spans] for context, spans in zip(contexts, reading.spans, strict=True)]
@@ -65,14 +65,14 @@ def test_rows_of_a_context_stand_for_its_characters(encoder):
     assert encoder.features(reading).shape[0] == reading.counts.sum() == sum(map(len, pieces))
 
 
-def test_only_the_context_is_cut_and_a_row_can_be_missing():
+def test_only_the_context_is_cut_and_a_row_can_be_missing() -> None:
     encoder = BertEncoder(BERT)
     reading = encoder.spans(["where did it go"], ["Anna left Leeds , said the film ."], 10)
     assert reading.counts.tolist() == [10 - 3 - 4]
     assert encoder.spans(["where did it go"], ["Anna left Leeds"], 7).counts.tolist() == [0]
 
 
-def test_a_word_is_labelled_at_its_first_piece():
+def test_a_word_is_labelled_at_its_first_piece() -> None:
     encoder = BertEncoder(BERT)
     sentence = ["The", "camera", "left", "Leeds", "\u200b"]
     (item,) = encoder.words([sentence], 32).inputs
@@ -87,7 +87,7 @@ def test_a_word_is_labelled_at_its_first_piece():
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 @pytest.mark.parametrize("layers", ["last", "sum4", "concat4"])
-def test_text_vectors_are_those_of_firth_encode(pooling, layers):
+def test_text_vectors_are_those_of_firth_encode(pooling, layers) -> None:
     deep = bert(layers=4)
     encoder = BertEncoder(deep, pooling, layers)
     found = encoder.features(encoder.texts(TEXTS, 16))
@@ -96,12 +96,12 @@ def test_text_vectors_are_those_of_firth_encode(pooling, layers):
     np.testing.assert_allclose(pairs, encode(deep, TEXTS, pooling, layers, 16, 2, TEXTS[::-1]), atol=1e-5)
 
 
-def test_more_layers_than_there_are_is_said():
+def test_more_layers_than_there_are_is_said() -> None:
     with pytest.raises(FirthError, match="takes the last 4 layers, and this model has 2"):
         BertEncoder(BERT, "mean", "concat4")
 
 
-def test_what_else_is_in_a_batch_changes_nothing(monkeypatch):
+def test_what_else_is_in_a_batch_changes_nothing(monkeypatch) -> None:
     encoder = BertEncoder(BERT)
     examples = [*draw("tagging", 20, 3), {"tokens": ["the"] * 200}]
     reading = encoder.words([one["tokens"] for one in examples], 500)
@@ -111,7 +111,15 @@ def test_what_else_is_in_a_batch_changes_nothing(monkeypatch):
     np.testing.assert_allclose(encoder.features(reading), together, atol=1e-5)
 
 
-def test_an_untrained_twin_is_the_same_every_time_and_not_the_model():
+def test_the_number_of_workers_changes_no_bit_and_torch_keeps_its_threads() -> None:
+    reading = BertEncoder(BERT).texts([one["text"] for one in draw("text", 600, 3)], 32)
+    before = torch.get_num_threads()
+    alone, together = (BertEncoder(BERT, workers=workers).features(reading) for workers in (1, 4))
+    np.testing.assert_array_equal(alone, together)
+    assert torch.get_num_threads() == before
+
+
+def test_an_untrained_twin_is_the_same_every_time_and_not_the_model() -> None:
     trained = bert(seed=7)
     first, second = untrained(trained), untrained(trained)
     weights, again, own = (dict(one.model.named_parameters()) for one in (first, second, trained))

@@ -14,7 +14,7 @@ SENTENCES = st.lists(st.lists(st.tuples(TAGS, TAGS), max_size=12), min_size=1, m
 
 
 @given(st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=40))
-def test_labels_are_scored_as_sklearn_does(pairs):
+def test_labels_are_scored_as_sklearn_does(pairs) -> None:
     from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
     gold, guess = [a for a, _ in pairs], [b for _, b in pairs]
@@ -25,7 +25,7 @@ def test_labels_are_scored_as_sklearn_does(pairs):
         assert found["matthews"] == pytest.approx(matthews_corrcoef(gold, guess), abs=1e-9)
 
 
-def test_f1_of_one_label_for_sets_whose_scorer_asks_for_it():
+def test_f1_of_one_label_for_sets_whose_scorer_asks_for_it() -> None:
     gold, guess = ["1", "1", "1", "0"], ["1", "1", "0", "1"]
     assert classes.measures(gold, guess, positive="1")["f1"].score == pytest.approx(2 / 3)
     assert classes.measures(gold, guess)["f1"].score == pytest.approx((2 / 3 + 0) / 2)
@@ -33,7 +33,7 @@ def test_f1_of_one_label_for_sets_whose_scorer_asks_for_it():
 
 
 @given(st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=30), st.randoms(use_true_random=False))
-def test_the_order_of_examples_and_doubling_them_change_no_score(pairs, chance):
+def test_the_order_of_examples_and_doubling_them_change_no_score(pairs, chance) -> None:
     shuffled = list(pairs)
     chance.shuffle(shuffled)
     for name, measure in classes.measures([a for a, _ in pairs], [b for _, b in pairs]).items():
@@ -55,20 +55,20 @@ def test_the_order_of_examples_and_doubling_them_change_no_score(pairs, chance):
         ("naïve", ["naive", "NAÏVE!"], 1.0, 1.0),
     ],
 )
-def test_answers_are_scored_as_squad_does(predicted, gold, exact, f1):
+def test_answers_are_scored_as_squad_does(predicted, gold, exact, f1) -> None:
     assert answers.exact(predicted, gold) == exact
     assert answers.f1(predicted, gold) == pytest.approx(f1)
 
 
 @given(st.text(max_size=30), st.lists(st.text(max_size=30), min_size=1, max_size=4))
-def test_answers_keep_their_bounds(predicted, gold):
+def test_answers_keep_their_bounds(predicted, gold) -> None:
     assert 0.0 <= answers.exact(predicted, gold) <= answers.f1(predicted, gold) <= 1.0
     assert answers.exact(gold[0], gold) == answers.f1(gold[-1], gold) == 1.0
     assert answers.f1(predicted, gold) == answers.f1(predicted, gold[::-1])
     assert answers.f1(predicted, [gold[0]]) == answers.f1(gold[0], [predicted])
 
 
-def test_entities_of_the_conll_scorer():
+def test_entities_of_the_conll_scorer() -> None:
     assert entities.entities(["B-PER", "I-PER", "O", "B-LOC", "B-LOC"]) == {
         ("PER", 0, 2), ("LOC", 3, 4), ("LOC", 4, 5),
     }  # fmt: skip
@@ -78,7 +78,7 @@ def test_entities_of_the_conll_scorer():
     assert entities.entities([]) == entities.entities(["O", "O"]) == set()
 
 
-def test_a_worked_case_of_entity_scores():
+def test_a_worked_case_of_entity_scores() -> None:
     gold = [["B-PER", "I-PER", "O", "B-LOC"], ["B-ORG", "I-ORG", "I-ORG"], ["O"]]
     guess = [["B-PER", "I-PER", "O", "B-ORG"], ["B-ORG", "I-ORG", "O"], ["B-LOC"]]
     found = {name: measure.score for name, measure in entities.measures(gold, guess).items()}
@@ -89,7 +89,7 @@ def test_a_worked_case_of_entity_scores():
 
 
 @given(SENTENCES)
-def test_entity_scores_hold_their_bounds_and_are_perfect_for_what_is_right(sentences):
+def test_entity_scores_hold_their_bounds_and_are_perfect_for_what_is_right(sentences) -> None:
     gold = [[a for a, _ in sentence] for sentence in sentences]
     guess = [[b for _, b in sentence] for sentence in sentences]
     for measure in entities.measures(gold, guess).values():
@@ -100,12 +100,12 @@ def test_entity_scores_hold_their_bounds_and_are_perfect_for_what_is_right(sente
     assert mirrored["entity_f1"].score == pytest.approx(entities.measures(gold, guess)["entity_f1"].score)
 
 
-def test_another_number_of_tags_is_refused():
+def test_another_number_of_tags_is_refused() -> None:
     with pytest.raises(ValueError, match="sentence 0: 2 tags expected, 1 predicted"):
         entities.measures([["O", "O"]], [["O"]])
 
 
-def test_the_same_predictions_tie_and_better_ones_do_not():
+def test_the_same_predictions_tie_and_better_ones_do_not() -> None:
     gold = ["a", "b"] * 60
     good = classes.measures(gold, gold)["matthews"]
     constant = classes.measures(gold, ["a"] * 120)["matthews"]
@@ -116,7 +116,7 @@ def test_the_same_predictions_tie_and_better_ones_do_not():
     assert not constant.ties_with(good, 200)
 
 
-def test_an_interval_holds_the_score_and_is_the_same_every_time():
+def test_an_interval_holds_the_score_and_is_the_same_every_time() -> None:
     measure = measures.mean([0.0, 1.0, 0.5, 1.0] * 30)
     low, high = measure.interval(500)
     assert (low, high) == measure.interval(500)
@@ -124,7 +124,7 @@ def test_an_interval_holds_the_score_and_is_the_same_every_time():
     assert high - low == pytest.approx(2 * 1.96 * 0.4146 / 120**0.5, rel=0.15)
 
 
-def test_a_list_too_long_to_resample_at_once_is_resampled_in_blocks(monkeypatch):
+def test_a_list_too_long_to_resample_at_once_is_resampled_in_blocks(monkeypatch) -> None:
     from firth.tasks import bootstrap
 
     measure = measures.mean([0.0, 1.0, 1.0] * 40)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -34,8 +36,10 @@ class Input(NamedTuple):
 class BertEncoder:
     """A BERT with a choice of layers and pooling; the model's own number of positions bounds every length."""
 
-    def __init__(self, bert: Bert, pooling: Pooling = "mean", layers: Layers = "last", title: str = "encode") -> None:
-        self.bert, self.pooling, self.layers, self.title = bert, pooling, layers, title
+    def __init__(
+        self, bert: Bert, pooling: Pooling = "mean", layers: Layers = "last", title: str = "encode", workers: int = 1
+    ) -> None:
+        self.bert, self.pooling, self.layers, self.title, self.workers = bert, pooling, layers, title, workers
         self.width = width(bert, layers)
 
     def texts(self, texts: Sequence[str], length: int) -> Reading:
@@ -86,9 +90,17 @@ class BertEncoder:
         out: Floats = np.empty((int(starts[-1]), self.width), np.float32)
         tokens = sum(len(item.ids) for item in reading.inputs)
         model.eval()
-        with torch.inference_mode(), Meter(self.title, tokens, "tokens") as meter:
-            for batch in _alike(reading.inputs):
-                found = self.forward(model, [reading.inputs[number] for number in batch]).numpy()
+        batches = list(_alike(reading.inputs))
+
+        def read(batch: list[int]) -> Floats:
+            with torch.inference_mode():
+                rows: Floats = self.forward(model, [reading.inputs[number] for number in batch]).numpy()
+            return rows
+
+        # Batches side by side, one thread each: two threads in one product spend much of their time waiting for each
+        # other on a busy machine, and sums would depend on their number.
+        with threads(1), ThreadPoolExecutor(self.workers) as pool, Meter(self.title, tokens, "tokens") as meter:
+            for batch, found in zip(batches, pool.map(read, batches), strict=True):
                 done = 0
                 for number in batch:
                     out[starts[number] : starts[number + 1]] = found[done : done + reading.counts[number]]
@@ -123,6 +135,17 @@ class BertEncoder:
 
     def _most(self, length: int) -> int:
         return min(length, self.bert.model.architecture.positions)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Torch's number of threads for a while: sums are added in another order with another number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _pooled(read: Sequence[Encoded]) -> Reading:

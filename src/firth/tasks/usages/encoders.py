@@ -77,7 +77,7 @@ def untrained(bert: Bert) -> Bert:
 
 
 def _bert(bert: Bert, label: str, settings: Evaluation) -> BertEncoder:
-    return BertEncoder(bert, settings.pooling, settings.layers, label)
+    return BertEncoder(bert, settings.pooling, settings.layers, label, settings.threads)
 
 
 def _reference(reference: Reference, settings: Evaluation) -> Source:

@@ -6,15 +6,12 @@ import gc
 import json
 import statistics
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from firth.config.tasks import Evaluation, Mode
 from firth.tasks.examples.files import Examples
-from firth.tasks.usages.contextual import BertEncoder
+from firth.tasks.usages.contextual import BertEncoder, threads
 from firth.tasks.usages.encoders import Source
 from firth.tasks.usages.finetune import finetune
 from firth.tasks.usages.heads import Targets, train_head
@@ -150,17 +147,6 @@ def _records(examples: Examples, problem: Problem, predicted: list[Any], measure
         {"id": example["id"], "predicted": guess, "expected": gold, "score": _rounded(score)}
         for example, guess, gold, score in zip(examples.dev, predicted, problem.expected, measure.each(), strict=True)
     ]
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Torch's number of threads for a while: sums are added in another order with another number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _rounded(value: float) -> float:
