@@ -183,6 +183,14 @@ def test_the_best_span_is_the_best_of_all_valid_ones(scores) -> None:
     assert starts[first] + ends[last] == max(starts[i] + ends[j] for i, j in valid)
 
 
+def test_an_answer_has_at_most_thirty_rows() -> None:
+    starts, ends = np.zeros(40, np.float32), np.zeros(40, np.float32)
+    starts[0], ends[LONGEST] = 5.0, 5.0
+    assert best_span(starts, ends) != (0, LONGEST)
+    ends[LONGEST - 1] = 4.0
+    assert best_span(starts, ends) == (0, LONGEST - 1)
+
+
 def test_features_without_spread_do_no_harm(tmp_path: Path) -> None:
     examples = examples_of(tmp_path, "text", draw("text", 60, 1), draw("text", 30, 2))
     encoder = StaticEncoder(vectors())
