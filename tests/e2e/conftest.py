@@ -15,7 +15,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("stranger") / "firth"
     clone = clone_into(folder)
     commit = clone.git("rev-parse", "HEAD").strip()
-    output = clone.run("make", "demo", minutes=25)
+    output = clone.run("make", "demo", minutes=40)
     changed = clone.git("status", "--porcelain")
     if changed:  # another CPU family than the lock's: its hashes of floating-point stages become this clone's
         clone.git("commit", "--quiet", "--all", "--message", "the lock of this machine")
