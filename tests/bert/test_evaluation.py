@@ -31,7 +31,7 @@ def test_a_look_is_what_one_instance_after_the_other_amounts_to(store, model):
     held = HeldOut.of(store, settings, 7)
     look = held.look(model.train(), Device.of(settings))
     assert model.training
-    labels, losses, right, pair_losses, pair_right, rows = [], [], [], [], [], 0
+    labels, losses, right, pair_losses, pair_labels, pair_right, rows = [], [], [], [], [], [], 0
     model.eval()
     for batch in held.batches:
         width = batch.ids.shape[1]
@@ -48,6 +48,7 @@ def test_a_look_is_what_one_instance_after_the_other_amounts_to(store, model):
             right += (logits.mlm.argmax(-1) == batch.masked_lm_labels[own]).tolist()
             label = batch.next_sentence_labels[row : row + 1]
             pair_losses.append(F.cross_entropy(logits.nsp, label).item())
+            pair_labels.append(int(label))
             pair_right.append(bool(logits.nsp.argmax(-1) == label))
             rows += 1
     counts = store.unigrams + 1
@@ -56,6 +57,7 @@ def test_a_look_is_what_one_instance_after_the_other_amounts_to(store, model):
         "mlm_accuracy": np.mean(right),
         "nsp_loss": pytest.approx(np.mean(pair_losses), abs=1e-5),
         "nsp_accuracy": np.mean(pair_right),
+        "nsp_majority": max(pair_labels.count(0), pair_labels.count(1)) / rows,
         "unigram_loss": pytest.approx(-np.mean(np.log(counts[labels] / counts.sum()))),
         "predictions": len(labels),
         "instances": rows,

@@ -200,8 +200,22 @@ def test_next_sentence_is_judged_by_its_chance_interval(build: Callable[..., Pat
     history[-1]["heldout"]["nsp_accuracy"] = accuracy
     write_json(path, history)
     page = draw(root)
-    assert f"The last accuracy lies {said}." in after(page, "pretraining")
+    assert f"The last accuracy, {accuracy:.1%}, lies {said}.".replace("%", " %") in after(page, "pretraining")
     assert ("no claim" in page) == (accuracy == 0.5234)
+
+
+def test_always_the_commoner_answer_is_no_reading_of_sentences(build: Callable[..., Path]) -> None:
+    root = build()
+    path = root / "data" / "models" / "bert" / "history.json"
+    history = read_json(path)
+    for row in history:
+        if "heldout" in row:
+            row["heldout"] |= {"nsp_majority": 0.6035, "nsp_accuracy": 0.6035}
+    write_json(path, history)
+    page = draw(root)
+    assert "The last accuracy, 60.4 %, lies within chance" in after(page, "pretraining")
+    assert "is right for 60.4 % of 512 pairs" in after(page, "pretraining")
+    assert "above chance" not in page
 
 
 def test_a_model_that_is_no_better_than_frequencies_is_not_praised(build: Callable[..., Path]) -> None:

@@ -107,7 +107,8 @@ def write_records(data: Path) -> None:
         row: dict[str, Any] = {"step": step, "tokens": step * 4000, "learning_rate": 1e-3, "mlm_loss": 6 + 30 / step}
         row["nsp_loss"] = 0.7
         if step in LOOKS:
-            row["heldout"] = LOOKS[step] | {"unigram_loss": UNIGRAM, "predictions": 9000, "instances": 512}
+            counted = {"unigram_loss": UNIGRAM, "predictions": 9000, "instances": 512, "nsp_majority": 0.5}
+            row["heldout"] = LOOKS[step] | counted
         history.append(row)
     write_json(folder / "history.json", history)
     shape = {"layers": 2, "hidden": 16, "heads": 2, "intermediate": 32, "positions": 64, "vocabulary": 8000}

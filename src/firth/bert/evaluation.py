@@ -48,11 +48,15 @@ class HeldOut:
 
     @torch.no_grad()
     def look(self, model: Pretraining, device: Device) -> dict[str, Any]:
-        """`heldout` of a history row: losses, accuracies, and over how many predictions and instances."""
+        """`heldout` of a history row: losses, accuracies, and over how many predictions and instances.
+
+        `nsp_majority` is the accuracy of always giving the commoner answer. That is not one half: where a document
+        has no second part left, what follows must be from another.
+        """
         was_training = model.training
         model.eval()
         mlm_loss = nsp_loss = 0.0
-        mlm_right = nsp_right = predictions = instances = pairs = 0
+        mlm_right = nsp_right = predictions = instances = pairs = following = 0
         for held in self.batches:
             batch = device.moved(held)
             with device.autocast():
@@ -66,6 +70,7 @@ class HeldOut:
                 losses = F.cross_entropy(logits.nsp.float(), batch.next_sentence_labels, reduction="none")
                 nsp_loss += float(losses.double().sum())
                 nsp_right += int((logits.nsp.argmax(-1) == batch.next_sentence_labels).sum())
+                following += int((batch.next_sentence_labels == 0).sum())
                 pairs += len(batch.ids)
         model.train(was_training)
         return {
@@ -73,6 +78,7 @@ class HeldOut:
             "mlm_accuracy": mlm_right / predictions,
             "nsp_loss": nsp_loss / pairs if pairs else None,
             "nsp_accuracy": nsp_right / pairs if pairs else None,
+            "nsp_majority": max(following, pairs - following) / pairs if pairs else None,
             "unigram_loss": self.unigram_loss,
             "predictions": predictions,
             "instances": instances,

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from firth.report.collect import SUITES
-from firth.report.say import measured, section, signed
+from firth.report.say import capital, measured, section, signed
 from firth.report.svg import (
     antonym_chart,
     attention_chart,
@@ -125,7 +125,7 @@ def _task_chart(task: Mapping[str, Any]) -> Markup:
         rows.append(
             {
                 "model": system["encoder"] if system["encoder"] in ENCODER_CLASSES else "random",
-                "label": system["label"],
+                "label": capital(system["label"]),
                 "hollow": system["mode"] == "frozen",
                 "score": system["score"],
                 "low": low,

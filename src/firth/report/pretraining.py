@@ -39,11 +39,11 @@ def pretraining(run: BertRun) -> dict[str, Any]:
     }
 
 
-def chance(instances: int) -> tuple[float, float]:
-    """The middle 95 % of the accuracies that tossing a coin for each of `instances` pairs would have."""
+def chance(instances: int, share: float = 0.5) -> tuple[float, float]:
+    """The middle 95 % of the accuracies that guesses, right with probability `share`, have on `instances` pairs."""
     from scipy.stats import binom
 
-    low, high = (float(value) / instances for value in binom.ppf([0.025, 0.975], instances, 0.5))
+    low, high = (float(value) / instances for value in binom.ppf([0.025, 0.975], instances, share))
     return round(low, DECIMALS), round(high, DECIMALS)
 
 
@@ -62,7 +62,9 @@ def _next_sentence(looks: Sequence[tuple[int, Mapping[str, Any]]]) -> dict[str, 
     if not points:
         return None
     last = looks[-1][1]
-    low, high = chance(int(last["instances"]))
+    # Always giving the commoner answer takes no reading either, and the two answers are not equally common.
+    guess = float(last["nsp_majority"])
+    low, high = chance(int(last["instances"]), guess)
     accuracy = points[-1][1]
     verdict = "within" if low <= accuracy <= high else "above" if accuracy > high else "below"
     return {
@@ -70,6 +72,7 @@ def _next_sentence(looks: Sequence[tuple[int, Mapping[str, Any]]]) -> dict[str, 
         "accuracy": accuracy,
         "loss": _rounded(last["nsp_loss"]),
         "instances": int(last["instances"]),
+        "guess": _rounded(guess),
         "low": low,
         "high": high,
         "chance": verdict,

@@ -17,6 +17,7 @@ SHORT, LONG = 24, 220
 """Characters of a text that a reader takes in at a glance: such examples are shown first."""
 
 EXCERPT = 260
+NAMES = 4
 DECIMALS = 4
 
 
@@ -96,8 +97,8 @@ def _shown(kind: str, example: Mapping[str, Any], predicted: Any) -> dict[str, A
         return {
             "right": gold == guess,
             "given": [{"name": "text", "text": " ".join(tokens)}],
-            "expected": ", ".join(gold) or "no name",
-            "predicted": ", ".join(guess) or "no name",
+            "expected": _listed(gold),
+            "predicted": _listed(guess),
         }
     texts = [("text", "text")] if kind == "text" else [("first", "first"), ("second", "second")]
     return {
@@ -112,6 +113,11 @@ def _named(tokens: Sequence[str], tags: Sequence[str]) -> list[str]:
     """`Germany (LOC)` for each entity, in the order of the text."""
     found = sorted(entities(list(tags)), key=lambda one: one[1])
     return [f"{' '.join(tokens[start:end])} ({kind})" for kind, start, end in found]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more or "no name"
 
 
 def _around(context: str, answers: Sequence[Mapping[str, Any]]) -> str:

@@ -13,21 +13,22 @@ from firth.report.svg.loss import HEIGHT, LEFT, RIGHT, WIDTH, axes
 
 TOP, BOTTOM = 16.0, 40.0
 NARROWEST = 0.15
-"""The axis reaches at least so far on both sides of one half, so that chance does not look like progress."""
+"""The axis reaches at least so far on both sides of a guess, so that chance does not look like progress."""
 
 
 def chance_chart(key: str, title: str, found: Mapping[str, Any]) -> Markup:
-    """`found` is `pretraining.next_sentence`: `points` [[step, accuracy]], `low` and `high` of chance."""
+    """`found` is `pretraining.next_sentence`: `points` [[step, accuracy]]; `guess`, `low` and `high` of chance."""
     points = found["points"]
     if not points:
         return Markup("")
-    reach = max(NARROWEST, *(abs(y - 0.5) + 0.03 for y in (*(y for _, y in points), found["low"], found["high"])))
+    guess = found["guess"]
+    reach = max(NARROWEST, *(abs(y - guess) + 0.03 for y in (*(y for _, y in points), found["low"], found["high"])))
     across = Scale(0.0, max(x for x, _ in points) or 1.0, LEFT, WIDTH - RIGHT)
-    up = Scale(0.5 - reach, 0.5 + reach, HEIGHT - BOTTOM, TOP)
+    up = Scale(guess - reach, guess + reach, HEIGHT - BOTTOM, TOP)
     top, bottom = up(found["high"]), up(found["low"])
     band = el("rect", x=LEFT, y=top, width=WIDTH - RIGHT - LEFT, height=bottom - top, class_="band")
     parts = [band, *axes(across, up, "steps", "{:.0%}")]
-    parts.append(el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(0.5), y2=up(0.5), class_="chance"))
+    parts.append(el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(guess), y2=up(guess), class_="chance"))
     parts.append(text(LEFT + 6, top - 7, "chance", "tick"))
     drawn = [(across(x), up(y)) for x, y in points]
     if len(drawn) > 1:

@@ -39,7 +39,9 @@ def loss_chart(
     values += [] if level is None else [level[1]]
     pad = (max(values) - min(values)) * 0.06 or 0.1
     across = Scale(0.0, max(x for points in lines.values() for x, _ in points) or 1.0, LEFT, WIDTH - RIGHT)
-    up = Scale(min(values) - pad, max(values) + pad, HEIGHT - BOTTOM, TOP)
+    below = level is not None and _mostly_above(level[1], lines)
+    # A label under the lowest line needs room there.
+    up = Scale(min(values) - pad * (2.5 if below else 1), max(values) + pad, HEIGHT - BOTTOM, TOP)
     parts = axes(across, up, unit)
     ends: list[tuple[str, float, float]] = []
     for name, points in sorted(lines.items(), reverse=True):
@@ -53,7 +55,7 @@ def loss_chart(
             ]
         ends.append((name, drawn[-1][1], points[-1][1]))
     if level is not None:
-        parts += _level(level, up)
+        parts += _level(level, up, below)
     parts += _direct_labels(ends)
     told = "; ".join(f"{_NAMES[name]} from {points[0][1]:.3f} to {points[-1][1]:.3f}" for name, points in lines.items())
     told += "" if level is None else f"; {level[0]}: {level[1]:.3f}"
@@ -84,12 +86,18 @@ def axes(across: Scale, up: Scale, unit: str, tick: str = "{:g}") -> list[Markup
     return parts
 
 
-def _level(level: tuple[str, float], up: Scale) -> list[Markup]:
-    """The line across, its label above it at the right, where a curve that falls has already passed below."""
+def _mostly_above(level: float, lines: Mapping[str, Points]) -> bool:
+    """Whether the later half of the curves runs above `level`."""
+    later = [loss for points in lines.values() for _, loss in points[len(points) // 2 :]]
+    return sum(loss > level for loss in later) * 2 > len(later)
+
+
+def _level(level: tuple[str, float], up: Scale, below: bool) -> list[Markup]:
+    """The line across, its label at the right on the side that the curves leave free."""
     y = up(level[1])
     return [
         el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="chance"),
-        text(WIDTH - RIGHT, y - 7, f"{level[0]} {level[1]:.3f}", "word", "end"),
+        text(WIDTH - RIGHT - 4, y + 16 if below else y - 7, f"{level[0]} {level[1]:.3f}", "word", "end"),
     ]
 
 
