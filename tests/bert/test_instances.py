@@ -240,6 +240,13 @@ def test_half_of_the_chunks_that_can_be_pairs_are():
     assert abs(labels.mean() - 0.5) < 4 * 0.5 / np.sqrt(len(labels))
 
 
+def test_half_of_all_pairs_are_random_though_single_sentences_always_are():
+    documents = [[[7] * 30 for _ in range(1 + number % 4)] for number in range(3000)]
+    labels = epoch_of(instances_of(documents, settings_of(length=64))).labels
+    assert len(labels) > 3000
+    assert abs(labels.mean() - 0.5) < 4 * 0.5 / np.sqrt(len(labels))
+
+
 def test_short_targets_are_as_many_as_asked_for_and_of_any_length():
     documents = [[[7] * 5 for _ in range(400)] for _ in range(60)]
     plan = instances_of(documents, settings_of(length=64, short=0.3)).plan(0)

@@ -50,8 +50,8 @@ class HeldOut:
     def look(self, model: Pretraining, device: Device) -> dict[str, Any]:
         """`heldout` of a history row: losses, accuracies, and over how many predictions and instances.
 
-        `nsp_majority` is the accuracy of always giving the commoner answer. That is not one half: where a document
-        has no second part left, what follows must be from another.
+        `nsp_majority` is the accuracy of always giving the commoner answer: about one half, and more where most
+        documents are single sentences, which can only be followed by another document's.
         """
         was_training = model.training
         model.eval()

@@ -57,8 +57,12 @@ def plan_pairs(sentences, documents, base, longest, short, firsts, shapes):
     `firsts` (chunks,) takes each chunk's first sentence, `shapes` (chunks, 3) the sentences of A, those of B (0 for a
     random B) and the target in tokens; empty ones take nothing: chunks are only counted. Where B is random, the
     sentences behind A begin the next chunk. Returns how many chunks there are.
+
+    A chunk of one sentence can only have a random B. These are made up for: after every two of them, the next coin
+    that falls on "random" is turned, so that half of all pairs are random (section 3.1).
     """
     count = 0
+    forced = 0
     for document in range(len(documents) - 1):
         state = key_of(base, document)
         first, end = documents[document], documents[document + 1]
@@ -73,6 +77,11 @@ def plan_pairs(sentences, documents, base, longest, short, firsts, shapes):
                 split = 1 + below(bits(state), stop - first - 1)
                 state = following(state)
                 is_random = (bits(state) & _ONE) == _ONE
+                if is_random and forced > 1:
+                    is_random = False
+                    forced -= 2
+            else:
+                forced += 1
             if len(firsts) > 0:
                 firsts[count] = first
                 shapes[count, 0] = split

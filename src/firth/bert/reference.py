@@ -66,6 +66,7 @@ def target_length(chance: Chance, longest: int, short: float) -> int:
 
 def chunks(documents: Sequence[Document], seed: int, epoch: int, longest: int, short: float) -> Iterator[list[int]]:
     """(document, first sentence, sentences of A, of B or 0 for a random one, target)."""
+    forced = 0
     for number, document in enumerate(documents):
         chance, first = Chance(seed, PLAN, epoch, number), 0
         while first < len(document):
@@ -77,6 +78,10 @@ def chunks(documents: Sequence[Document], seed: int, epoch: int, longest: int, s
             if stop - first > 1:
                 split = 1 + chance.below(stop - first - 1)
                 is_random = chance.coin()
+                if is_random and forced > 1:
+                    is_random, forced = False, forced - 2
+            else:
+                forced += 1
             yield [number, first, split, 0 if is_random else stop - first - split, target]
             first = first + split if is_random else stop
 
