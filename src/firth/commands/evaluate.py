@@ -27,7 +27,7 @@ KINDS = get_args(Kind)
 
 def add_to(app: typer.Typer) -> None:
     """Register this module's command."""
-    app.command(rich_help_panel="Models")(evaluate)
+    app.command(rich_help_panel="Models in use")(evaluate)
 
 
 def evaluate(

@@ -38,7 +38,7 @@ def init(
     ],
     name: Annotated[str, typer.Option(help="Name of the corpus.")] = "mine",
     preset: Annotated[
-        str | None, typer.Option(help="Preset to start from [demo, or mini from 20 million words on].")
+        str | None, typer.Option(help="Preset to start from; default: demo, or mini from 20 million words on.")
     ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the text, shown in the report.")] = "not stated",
     attribution: Annotated[str, typer.Option(help="Whom to credit.")] = "the owner of this project",

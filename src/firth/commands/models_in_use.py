@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def fill(
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts with [MASK] in them.")],
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts with \\[MASK] in them.")],
     model: Address = "bert",
     n: Annotated[int, typer.Option("-n", min=1, help="How many answers.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

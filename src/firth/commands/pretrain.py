@@ -19,14 +19,14 @@ STAND_INS: dict[Size, str] = {"tiny": "mini", "medium": "small"}
 
 def add_to(app: typer.Typer) -> None:
     """Register this module's command."""
-    app.command(rich_help_panel="Models in use")(pretrain)
+    app.command(rich_help_panel="BERT, without a pipeline")(pretrain)
 
 
 def pretrain(
     tokens: Annotated[Path, typer.Option(help="Token store, as `firth tokenize` or the pipeline writes it.")],
     to: Annotated[Path, typer.Option(help="Model folder to write.")],
     size: Annotated[
-        Size | None, typer.Option(help="Size of the model [mini]; without --params also its recipe.")
+        Size | None, typer.Option(help="Size of the model, default mini; without --params also its recipe.")
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps; the warm-up becomes at most a tenth of them.")
@@ -131,10 +131,9 @@ def _say_figures(history: Sequence[Mapping[str, Any]], folder: Path) -> None:
             f"guessing by frequency {last['unigram_loss']:.3f} nats, gain {gain:.3f}"
         )
         if last["nsp_accuracy"] is not None:
-            spread = 1.96 * 0.5 / last["instances"] ** 0.5
             print(
-                f"held-out next sentences: {last['nsp_accuracy']:.1%} right; chance {0.5 - spread:.1%} to "
-                f"{0.5 + spread:.1%}"
+                f"held-out next sentences: {last['nsp_accuracy']:.1%} right; always giving the commoner answer "
+                f"{last['nsp_majority']:.1%}"
             )
     else:
         print("no held-out text in the token store: nothing was measured on any")

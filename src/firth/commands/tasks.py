@@ -55,18 +55,18 @@ def add(
     title: Annotated[str | None, typer.Option(help="What the data set is, as shown in tables; default: NAME.")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the data, shown in the report.")] = "not stated",
     attribution: Annotated[str, typer.Option(help="Whom to credit.")] = "the owner of this project",
-    text_field: Annotated[str | None, typer.Option(help="text: field of the text [text].")] = None,
-    first_field: Annotated[str | None, typer.Option(help="pair: field of the first text [first].")] = None,
-    second_field: Annotated[str | None, typer.Option(help="pair: field of the second text [second].")] = None,
-    label_field: Annotated[str | None, typer.Option(help="text, pair: field of the label [label].")] = None,
+    text_field: Annotated[str | None, typer.Option(help="text: field of the text; default: text.")] = None,
+    first_field: Annotated[str | None, typer.Option(help="pair: field of the first text; default: first.")] = None,
+    second_field: Annotated[str | None, typer.Option(help="pair: field of the second text; default: second.")] = None,
+    label_field: Annotated[str | None, typer.Option(help="text, pair: field of the label; default: label.")] = None,
     labels: Annotated[
         str | None, typer.Option(help="text, pair: labels that count, with commas between; default: all.")
     ] = None,
     context_field: Annotated[
-        str | None, typer.Option(help="span: field of the text with the answer [context].")
+        str | None, typer.Option(help="span: field of the text with the answer; default: context.")
     ] = None,
-    question_field: Annotated[str | None, typer.Option(help="span: field of the question [question].")] = None,
-    answer_field: Annotated[str | None, typer.Option(help="span: field of the answer [answer].")] = None,
+    question_field: Annotated[str | None, typer.Option(help="span: field of the question; default: question.")] = None,
+    answer_field: Annotated[str | None, typer.Option(help="span: field of the answer; default: answer.")] = None,
     token_column: Annotated[int | None, typer.Option(help="tagging: column of the words, from 0 [0].")] = None,
     tag_column: Annotated[int | None, typer.Option(help="tagging: column of the tags; −1 is the last [−1].")] = None,
     group_field: Annotated[

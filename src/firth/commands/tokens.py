@@ -22,7 +22,7 @@ LARGEST_ALPHABET = 1000
 
 def add_to(app: typer.Typer) -> None:
     """Register this module's command."""
-    app.command(rich_help_panel="BERT")(tokenize)
+    app.command(rich_help_panel="BERT, without a pipeline")(tokenize)
 
 
 def tokenize(
