@@ -169,6 +169,18 @@ def test_sigterm_saves_and_exits_143(unbroken, store, settings, tmp_path, monkey
     same(pretrain(store, patient, tmp_path, unwatched), unbroken)
 
 
+def test_ctrl_c_is_ctrl_c_and_can_come_again(store, settings, tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+
+    def pressed(*_args):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(lightning_module, "set_rate", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(store, settings, tmp_path, unwatched)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 @pytest.mark.parametrize(
     "changes", [{"micro_batch": 2}, {"seed": 2}, {"optimizer": Optimizer(learning_rate=1e-3, warmup_steps=4)}]
 )

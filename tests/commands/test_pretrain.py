@@ -40,7 +40,8 @@ def test_it_trains_says_figures_and_what_is_next_and_does_nothing_twice(tokens, 
     said = firth("--tokens", tokens, "--to", model, *SMALL)
     assert "held-out masked words" in said
     assert "gain" in said
-    assert "chance" in said
+    assert "held-out next sentences" in said
+    assert "commoner answer" in said
     assert f"firth fill --model {model}" in said
     assert f"firth export {model} --format hf" in said
     assert load(model).model.architecture.layers == 2

@@ -6,6 +6,7 @@ This module imports Lightning and is therefore imported only where training star
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +20,9 @@ def one_pass(module: LightningModule, steps: Iterable[Any], accelerator: str = "
     """Hand each of `steps` to the module's `training_step`, on one device.
 
     Returns at the end of `steps`, or after the step in which SIGTERM came: Lightning's own answer to that signal would
-    end the process with exit code 0.
+    end the process with exit code 0. Ctrl-C is raised as KeyboardInterrupt, which Lightning makes an exit of.
     """
+    interrupt = signal.getsignal(signal.SIGINT)
     with _quiet(), suppress(SIGTERMException):
         trainer = Trainer(
             max_epochs=1,
@@ -31,7 +33,13 @@ def one_pass(module: LightningModule, steps: Iterable[Any], accelerator: str = "
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(module, train_dataloaders=steps)
+        try:
+            trainer.fit(module, train_dataloaders=steps)
+        except SystemExit as left:
+            if not isinstance(left.__context__, KeyboardInterrupt):
+                raise
+            signal.signal(signal.SIGINT, interrupt)
+            raise KeyboardInterrupt from None
 
 
 @contextmanager
