@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from fables import fable_store, fables, small_training, tokenizer
@@ -101,3 +102,15 @@ def test_a_training_goes_on_from_a_model_with_an_extended_vocabulary(tmp_path):
     assert onward < fresh - 0.2
     assert bert.model.architecture.vocabulary == len(first.tokenizer) + 2
     assert bert.tokenizer is store.tokenizer
+
+
+def test_the_bias_starts_at_the_frequencies_where_that_is_asked_for():
+    own = tokenizer()
+    counts = np.arange(len(own), dtype=np.int64) ** 2
+    plain = first_weights(small_training(), own, None, counts)
+    assert not plain.mlm.bias.any()
+    biased = first_weights(small_training(frequency_bias=True), own, None, counts)
+    expected = (counts + 1) / (counts + 1).sum()
+    assert np.allclose(biased.mlm.bias.detach().exp().numpy(), expected, rtol=1e-4)
+    for name, parameter in plain.named_parameters():
+        assert name == "mlm.bias" or torch.equal(parameter, biased.get_parameter(name))

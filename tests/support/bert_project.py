@@ -19,7 +19,7 @@ LOOKS = {
     300: {"mlm_loss": 6.42, "mlm_accuracy": 0.12345, "nsp_loss": 0.694, "nsp_accuracy": 0.5234},
 }
 UNIGRAM = 7.05
-TEXTS = {
+TEXTS: dict[str, dict[str, Any]] = {
     "text": {"text": "a warm and funny film that never says too much", "label": "fresh"},
     "pair": {"first": "is the sky green", "second": "The sky is blue by day, and black at night.", "label": "False"},
     "span": {

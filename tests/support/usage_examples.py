@@ -32,7 +32,7 @@ def draw(kind: str, count: int, seed: int, shuffled: bool = False) -> list[dict[
     chance = random.Random(seed)
     made = []
     for number in range(count):
-        one = {"id": f"{kind}-{seed}-{number:03d}"}
+        one: dict[str, Any] = {"id": f"{kind}-{seed}-{number:03d}"}
         person, place, verb = chance.choice(PEOPLE), chance.choice(PLACES), chance.choice(VERBS)
         good = chance.random() < 0.5
         word = chance.choice(GOOD if good else BAD)
@@ -74,7 +74,7 @@ def all_words() -> list[str]:
     texts = [
         text
         for one in sets
-        for text in texts_of(one, one["id"].split("-")[0])  # type: ignore[arg-type]
+        for text in texts_of(one, one["id"].split("-")[0])
     ]
     return sorted({word for word in split(texts, lowercase=True, numbers="keep") if word != "\n"})
 

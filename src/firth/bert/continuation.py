@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from firth.bert.architecture import Architecture
+from firth.bert.evaluation import unigram_losses
 from firth.bert.folder import HEADS, NEW, TRAINED, Bert
 from firth.bert.model import Pretraining, initialise
 from firth.bert.plan import WEIGHTS
@@ -19,8 +22,12 @@ from firth.wordpiece.tokenizer import Tokenizer
 CONTINUES = "##"
 
 
-def first_weights(settings: config.Bert, tokenizer: Tokenizer, init: Bert | None) -> Pretraining:
+def first_weights(
+    settings: config.Bert, tokenizer: Tokenizer, init: Bert | None, unigrams: NDArray[np.int64] | None = None
+) -> Pretraining:
     """A model for the vocabulary of `tokenizer`: of the settings' size, or `init`'s weights in `init`'s architecture.
+
+    `unigrams` (V,) are the counts of the pieces, which `frequency_bias` needs.
 
     Raises:
         ConfigError: `init` reads too few positions, or its vocabulary is not the beginning of the tokenizer's.
@@ -29,6 +36,10 @@ def first_weights(settings: config.Bert, tokenizer: Tokenizer, init: Bert | None
         architecture = Architecture.of(settings.size, len(tokenizer), settings.positions, settings.dropout)
         model = Pretraining(architecture)
         initialise(model, stream_start(settings.seed, WEIGHTS) >> 1)
+        if settings.frequency_bias:
+            assert unigrams is not None, "frequency_bias needs the counts of the pieces"
+            with torch.no_grad():
+                model.mlm.bias.copy_(torch.from_numpy(-unigram_losses(unigrams)))
         return model
     old = init.model.architecture
     if settings.positions > old.positions:

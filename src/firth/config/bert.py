@@ -99,6 +99,11 @@ class Bert(Section):
     steps: int = Field(default=1_000_000, ge=1, le=10_000_000, description="Optimizer steps.")
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0, description="Dropout of hidden states and attention.")
     short_sequences: Share = Field(default=0.1, description="Share of instances with a random, shorter target length.")
+    frequency_bias: bool = Field(
+        default=False,
+        description="Start a new model's masked-word bias at the pieces' log frequencies, not at 0 as in the paper: a "
+        "short training need not learn them first.",
+    )
     next_sentence: bool = Field(
         default=True, description="Train next-sentence prediction too; off: one segment, masked words only."
     )

@@ -166,7 +166,9 @@ class Evaluation(Section):
     finetuning: Finetuning = Finetuning()
     seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1, max_length=20)
     bootstrap: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
-    threads: int = Field(default=2, ge=1, le=256, description="CPU threads; for fine-tuning another number may give other last digits.")
+    threads: int = Field(
+        default=2, ge=1, le=256, description="CPU threads; for fine-tuning another number may give other last digits."
+    )
 
     @model_validator(mode="after")
     def _a_reference_is_named(self) -> Self:
