@@ -44,7 +44,7 @@ def test_the_demo_leaves_nothing_to_defaults() -> None:
         ("word2vec.window.x=3", ["word2vec.window is a single value"]),
         ("gate.bert.decisive=mrpc", ["gate.bert", "decisive names mrpc", "mlm"]),
         ("gate.bert.suites.mrpc={minimum: 0.6}", ["mrpc is neither a suite nor a task", "snippets"]),
-        ("tasks.mine={kind: text}", ["tasks.mine.title: missing", "tasks.mine.format: missing", "What the data set is"]),
+        ("tasks.mine={kind: text}", ["tasks.mine.title: missing", "tasks.mine.format: missing", "What the data set"]),
         ("tasks.mine={kind: span, train: {kind: files}}", ["tasks.mine.train.path: missing. Absolute"]),
         ("tasks.mine={kind: span, train: {kind: package}}", ["tasks.mine.train.package: missing"]),
         ("tasks.mine={kind: tree}", ["tasks.mine", "'text', 'pair', 'span', 'tagging'"]),

@@ -18,7 +18,8 @@ def make_text_project(
 ) -> Path:
     """A project at `root`, made the current folder: `files[corpus][file name]` are its bytes (JSON Lines by default).
 
-    `changes` are values for sections of the demo's parameters (which have no tasks here), or under `sources` for each corpus.
+    `changes` are values for sections of the demo's parameters (which have no tasks here), or under `sources` for each
+    corpus.
     """
     sources: dict[str, Any] = changes.pop("sources", {})
     root.mkdir(parents=True, exist_ok=True)

@@ -71,11 +71,7 @@ def examples_of(
 def all_words() -> list[str]:
     """Every word of the sets, lower-cased, most frequent first."""
     sets = [one for kind in ("text", "pair", "span", "tagging") for one in draw(kind, 200, 0)]
-    texts = [
-        text
-        for one in sets
-        for text in texts_of(one, one["id"].split("-")[0])
-    ]
+    texts = [text for one in sets for text in texts_of(one, one["id"].split("-")[0])]
     return sorted({word for word in split(texts, lowercase=True, numbers="keep") if word != "\n"})
 
 

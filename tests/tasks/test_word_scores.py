@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from firth.config.evaluation import TaskFiles, WordTasks
 from firth.errors import DataError
-from firth.tasks.words.analogies import Tally, score_analogies
 from firth.tasks.bootstrap import accuracy_interval, rank_correlation, rank_interval
+from firth.tasks.words.analogies import Tally, score_analogies
 from firth.tasks.words.readers import Pair, Question
 from firth.tasks.words.similarity import score_similarity
 from firth.tasks.words.suites import SUITES, TaskSet, score_words
