@@ -64,7 +64,7 @@ def test_each_kind_of_model_has_its_table(measured: ScoredProject) -> None:
     assert "Guessing the next sentence comes to 0.378 … 0.623 (95%)." in shown
     assert row["majority"].split() == ["majority", *["0.50"] * 4]
     assert row["BERT untrained"].count("≈") == 4
-    assert row["BERT finetuned"].count("0.61 [0.57, 0.65]") == 4
+    assert row["BERT finetuned"].count("0.61 ±0.04") == 4
     assert "≈" not in row["BERT finetuned"]
     stages = ("bert", "word2vec@", "report", "prepare")
     assert not [line for line in lines if line.startswith(stages)], "rows of the stages' table begin with these names"

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firth.bert.evaluation import unigram_losses
 from firth.canonical import read_json, write_json
 from firth.config import load_params
 from firth.report.collect import collect
@@ -23,6 +25,7 @@ from firth.report.published import published
 from firth.report.reading import most_decided
 from firth.report.senses import around, groupings, plane, separation
 from firth.report.tasks import EXCERPT, worked
+from firth.wordpiece.store import TokenStore
 
 
 def draw(root: Path) -> str:
@@ -261,7 +264,41 @@ def test_a_task_that_bert_was_not_asked(build: Callable[..., Path]) -> None:
 
 
 def test_lineage_names_tokenizer_store_and_examples(build: Callable[..., Path]) -> None:
-    said = after(draw(build()), "lineage")
-    for digest in ("e" * 64, "b" * 64, "c" * 64, "9" * 64, "8" * 64):
+    root = build()
+    said = after(draw(root), "lineage")
+    store = read_json(root / "data" / "tokens" / "pieces" / "manifest.json")
+    files = [one["sha256"] for name, one in store["files"].items() if name.endswith(".ids")]
+    for digest in ("e" * 64, store["tokenizer"]["sha256"], *files, "9" * 64, "8" * 64):
         assert digest in said
-    assert "train 130,000 tokens in 4,000 sentences" in said
+    train = store["splits"]["train"]
+    assert f"train {train['tokens']:,} tokens in {train['sentences']:,} sentences" in said
+
+
+def give_bias(root: Path, bias: np.ndarray) -> None:
+    """Let the model say the same of every position: `bias`, as logits."""
+    from firth.bert.folder import load, save
+
+    folder = root / "data" / "models" / "bert"
+    kept = {name: (folder / name).read_bytes() for name in ("history.json", "training.json")}
+    bert = load(folder)
+    with torch.no_grad():
+        bert.model.encoder.embeddings.tokens.weight.zero_()
+        bert.model.mlm.bias.copy_(torch.from_numpy(bias))
+    save(folder, bert)
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)
+
+
+def test_hidden_words_are_told_from_those_left_in_their_place(build: Callable[..., Path]) -> None:
+    """A model of frequencies alone gains nothing under [MASK], whatever its history says, and the page says so."""
+    root = build()
+    store = TokenStore.open(root / "data" / "tokens" / "pieces")
+    give_bias(root, -unigram_losses(store.unigrams))
+    params = load_params(root / "params.yaml")
+    report = collect(read_inputs(root / "data", list(params.tasks)), params)
+    assert report["hidden"]["positions"] > 20
+    assert report["hidden"]["gain"] == pytest.approx(0, abs=1e-3)
+    assert "learnt to repeat what stands there" in after(render(report, data=".."), "pretraining")
+
+    give_bias(root, unigram_losses(store.unigrams))  # rare pieces first: worse than frequencies
+    assert collect(read_inputs(root / "data", list(params.tasks)), params)["hidden"]["gain"] < -0.05

@@ -120,13 +120,19 @@ def write_records(data: Path) -> None:
     }  # fmt: skip
     write_json(folder / "training.json", training)
     write_json(data / "tokenizer" / "manifest.json", {"tokens_per_word": 1.3127, "tokenizer": {"pieces": 8000}})
-    side = {"documents": 90, "sentences": 4000, "tokens": 130_000, "unknown_share": 0.0, "shards": []}
-    store = {
-        "tokenizer": {"sha256": "b" * 64, "pieces": 8000},
-        "splits": {"train": side, "heldout": side | {"tokens": 2600}},
-        "files": {"train/shard-00000.ids": {"bytes": 260_000, "sha256": "c" * 64}},
-    }
-    write_json(data / "tokens" / "pieces" / "manifest.json", store)
+    write_store(data)
+
+
+def write_store(data: Path) -> None:
+    """A real token store of the model's own words."""
+    from firth.bert.folder import load
+    from firth.config.bert import Tokenize
+    from firth.wordpiece.store import build_store
+
+    tokenizer = load(data / "models" / "bert").tokenizer
+    words = [piece for piece in tokenizer.vocabulary if piece.isalpha()]
+    documents = [[" ".join(words[at : at + 9]) for at in range(start, start + 40, 9)] for start in range(0, 90, 10)]
+    build_store(documents * 3, documents, tokenizer, Tokenize(shuffle=False), data / "tokens" / "pieces")
 
 
 def write_task(data: Path, name: str, task: Mapping[str, Any], hostile: str) -> None:

@@ -89,13 +89,24 @@ def _bert(data: Path) -> list[Table]:
     rows = [
         ("held-out loss of masked words, nats", _number(metrics.get("heldout/mlm_loss"))),
         ("gain over word frequencies, nats", _number(metrics.get(MLM_METRIC))),
-        ("masked words guessed", _number(metrics.get("heldout/mlm_accuracy"))),
+        ("the same, only where [MASK] stands", _hidden(data)),
+        ("words guessed", _number(metrics.get("heldout/mlm_accuracy"))),
     ]
     note = ""
     if metrics.get("heldout/nsp_accuracy") is not None:
         rows.append(("next sentence, accuracy", _number(metrics["heldout/nsp_accuracy"])))
         note = _chance(data / "models" / "bert" / "history.json")
     return [Table("BERT", ("bert",), tuple(row for row in rows if row[1] != DASH), note)]
+
+
+def _hidden(data: Path) -> str:
+    """The report measures it; it must be of the run that the metrics are of, whose report may not be drawn yet."""
+    report, model = data / "report" / "report.json", data / "models" / "bert" / "training.json"
+    if not (report.is_file() and model.is_file()):
+        return DASH
+    drawn = read_json(report)
+    same = drawn.get("bert", {}).get("fingerprint") == read_json(model)["fingerprint"]
+    return _number((drawn.get("hidden") or {}).get("gain")) if same else DASH
 
 
 def _chance(history: Path) -> str:
@@ -116,11 +127,12 @@ def _tasks(data: Path) -> list[Table]:
 def _abreast(tasks: Sequence[Mapping[str, Any]]) -> Table:
     systems = dict.fromkeys(system["system"] for results in tasks for system in results["systems"])
     cells = [{system["system"]: _scored(system) for system in results["systems"]} for results in tasks]
-    rows = [("majority", *(f"{results['majority']['score']:.2f}  " for results in tasks))]
+    rows = [("majority", *(f"{results['majority']['score']:.2f}{' ' * 8}" for results in tasks))]
     rows += [(_label(system), *(column.get(system, DASH) for column in cells)) for system in systems]
     heads = tuple(f"{results['task']}, {results['metric']}" for results in tasks)
     ties = any(TIE in cell for row in rows for cell in row)
-    return Table("Tasks", heads, tuple(rows), f"{TIE} may well be no better than the majority answer" if ties else "")
+    note = f"± half of the 95% interval.{f' {TIE} may well be no better than the majority answer.' if ties else ''}"
+    return Table("Tasks", heads, tuple(rows), note)
 
 
 def _label(system: str) -> str:
@@ -129,7 +141,8 @@ def _label(system: str) -> str:
 
 
 def _scored(system: Mapping[str, Any]) -> str:
-    return f"{_interval(system, 2)} {TIE if system['tie_with_majority'] else ' '}"
+    half = (system["high"] - system["low"]) / 2
+    return f"{system['score']:.2f} ±{half:.2f} {TIE if system['tie_with_majority'] else ' '}"
 
 
 def _number(value: Any) -> str:

@@ -13,6 +13,7 @@ from firth.config.corpora import Corpora
 from firth.config.evaluation import Report as ReportParams
 from firth.config.load import flatten
 from firth.config.params import Params
+from firth.report.hidden import hidden_words
 from firth.report.inputs import MODEL_LABELS, Inputs, Model
 from firth.report.plane import relations, word_map
 from firth.report.pretraining import pretraining
@@ -67,6 +68,7 @@ def _read_by_bert(inputs: Inputs, params: Params, reference: Path | None) -> dic
             encoders.append(("reference", params.evaluation.reference.title, load_model(reference)))
         asked = report.ambiguous
         return {
+            "hidden": hidden_words(inputs.bert),
             "fill": fillings(bert, report.fill),
             "attention": attention_map(bert, report.attention),
             "ambiguous": ambiguous(asked, inputs.models[0], encoders, report.seed) if asked else None,

@@ -64,6 +64,7 @@ class BertRun:
     training: dict[str, Any]
     tokenizer: dict[str, Any]
     store: dict[str, Any]
+    store_folder: Path
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def read_bert(data: Path) -> BertRun:
         training=read_json(folder / "training.json"),
         tokenizer=read_json(data / "tokenizer" / "manifest.json"),
         store=read_json(data / "tokens" / "pieces" / "manifest.json"),
+        store_folder=data / "tokens" / "pieces",
     )
 
 
