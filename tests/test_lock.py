@@ -14,10 +14,12 @@ ROOT = Path(__file__).parents[1]
 
 def test_every_stage_is_locked_and_no_lock_is_left_over() -> None:
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    corpora = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["corpora"]
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     expected = set()
     for name, stage in pipeline.items():
-        items = [] if "foreach" not in stage else corpora if stage["foreach"] == "${corpora}" else stage["foreach"]
+        items = stage.get("foreach", [])
+        if isinstance(items, str):  # such as ${corpora}
+            items = params[items.strip("${}")]
         expected |= {f"{name}@{item}" for item in items} or {name}
     locked = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     assert set(locked) == expected
