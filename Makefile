@@ -26,7 +26,7 @@ $(STAMP): requirements.txt requirements-torch.txt pyproject.toml
 
 env: $(STAMP)  ## Build .venv from pinned versions
 
-demo: $(STAMP)  ## Raw text to promoted word vectors, on small real corpora
+demo: $(STAMP)  ## Raw text to promoted word vectors and a small BERT, on small real corpora
 	@firth run
 
 test: $(STAMP)  ## All tests but those that need servers, a browser or kills
@@ -57,8 +57,9 @@ format: $(STAMP)
 hooks: $(STAMP)  ## Install the pre-commit hooks
 	pre-commit install
 
-bench: $(STAMP)  ## Side by side with gensim
+bench: $(STAMP)  ## Side by side with gensim and transformers
 	python bench/word2vec.py --quick
+	python -m bench.bert --quick
 
 up: $(STAMP)  ## Prefect, MLflow and a worker on this machine
 	@firth up
