@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from firth.canonical import file_sha256
 from firth.config.load import preset_text, with_overrides
 from firth.corpus.sources.files import pin_files
 from firth.word2vec.vectors import Vectors
@@ -57,9 +58,21 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for name, file in (("wiki", "w.jsonl.bz2"), ("books", "b.jsonl.xz"))
     }
+    glue = Path(DATA) / "glue" / "SST-2"
+    pinned = {
+        side: {"kind": "files", "path": str(glue / f"{side}.tsv.xz"), "sha256": file_sha256(glue / f"{side}.tsv.xz")}
+        for side in ("train", "dev")
+    }
+    fields = {"kind": "text", "format": "tsv", "text_field": "sentence", "label_field": "label", "published": "sst-2"}
+    sst2 = {"title": "SST-2", "licence": "see the set", "attribution": "see the set"} | fields | pinned
     # twelve books are fewer documents than the demo demands
     overrides = [
         f"corpora={json.dumps(corpora)}",
+        f"tasks={json.dumps({'sst-2': sst2})}",
+        "bert.size=tiny",
+        "bert.steps=40",
+        "bert.optimizer.warmup_steps=4",
+        "bert.heldout.instances=64",
         "validation.min_documents=10",
         "word2vec.dim=50",
         "word2vec.skipgram.epochs=2",
@@ -70,6 +83,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in corpora:
         stage(folder, "ingest", name)
         stage(folder, "validate", name)
+    stage(folder, "examples", "sst-2")
     stage(folder, "prepare")
     stage(folder, "words")
     return folder
@@ -88,3 +102,24 @@ def test_vectors_of_a_larger_text_know_their_neighbours(project: Path) -> None:
     vectors = Vectors.load(project / "data" / "vectors" / "skipgram")
     assert vectors.similarity("king", "queen") > vectors.similarity("king", "water")
     assert {word for word, _ in vectors.most_similar("london", 40)} & {"paris", "york", "england", "oxford", "dublin"}
+
+
+def test_official_examples_are_read_as_they_are_distributed(project: Path) -> None:
+    manifest = json.loads((project / "data" / "examples" / "sst-2" / "manifest.json").read_text())
+    assert manifest["available"]["dev"] == 872
+    assert manifest["available"]["train"] > 65_000  # phrases that are dev sentences, too, are left out
+    assert manifest["labels"] == ["0", "1"]
+
+
+def test_a_small_bert_is_pretrained_on_a_larger_text(project: Path) -> None:
+    learnt = stage(project, "wordpiece")
+    assert "8000 pieces" in learnt
+    stage(project, "tokenize")
+    store = json.loads((project / "data" / "tokens" / "pieces" / "manifest.json").read_text())
+    words = json.loads((project / "data" / "corpus" / "manifest.json").read_text())["train"]["words"]
+    assert 1.1 < store["splits"]["train"]["tokens"] / words < 1.8
+    stage(project, "bert")
+    metrics = json.loads((project / "data" / "metrics" / "bert.json").read_text())
+    assert metrics["heldout/mlm_loss"] < metrics["heldout/unigram_loss"] + 0.5
+    history = json.loads((project / "data" / "models" / "bert" / "history.json").read_text())
+    assert [row["step"] for row in history] == [10, 20, 30, 40]
