@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from tests.support.browsing import CHROMIUM, Served, drawn, experiments, field, open_form, pages, until
+from tests.support.browsing import CHROMIUM, Served, drawn, experiments, field, open_form, pages, table_of, until
 from tests.support.stranger import Demo
 
 from firth.pipeline.loopback import HOST
@@ -36,7 +36,12 @@ METRICS = {
     "analogies/accuracy",
     "wordsim353/spearman",
     "simlex999/spearman",
+    "snippets/accuracy",
+    "boolq/accuracy",
+    "disflqa/f1",
+    "ner/entity_f1",
 }
+STAGES = 23
 
 
 @dataclass(frozen=True)
@@ -116,18 +121,19 @@ def asked(served: Served, browser: Browser, pictures: Path) -> Asked:
     return Asked(run["name"], run["id"], before, seen)
 
 
-def test_the_form_refuses_a_window_of_minus_one_and_nothing_starts(served: Served, page: Page, pictures: Path) -> None:
+@pytest.mark.parametrize("name", ["window", "bert_learning_rate"])
+def test_the_form_refuses_minus_one_and_nothing_starts(served: Served, page: Page, pictures: Path, name: str) -> None:
     runs, worktrees = served.runs(), sorted((served.clone.folder / ".firth" / "worktrees").glob("*"))
     open_form(page, served, "pipeline")
-    number = field(page, "window").get_by_role("spinbutton")
+    number = field(page, name).get_by_role("spinbutton")
     number.fill("-1")
     with page.expect_response("**/create_flow_run") as answer:
         page.get_by_role("button", name="Submit").click()
     assert answer.value.status == 409
-    refusal = "Validation failed for field 'window'. Failure reason: -1 is less than the minimum of 0"
+    refusal = f"Validation failed for field '{name}'. Failure reason: -1 is less than the minimum of 0"
     page.get_by_text(refusal).first.wait_for()
     number.scroll_into_view_if_needed()
-    page.screenshot(path=pictures / "prefect-refused.png", animations="disabled")
+    page.screenshot(path=pictures / f"prefect-refused-{name}.png", animations="disabled")
     assert [run["id"] for run in served.runs()] == [run["id"] for run in runs]
     assert sorted((served.clone.folder / ".firth" / "worktrees").glob("*")) == worktrees
 
@@ -135,7 +141,7 @@ def test_the_form_refuses_a_window_of_minus_one_and_nothing_starts(served: Serve
 def test_the_run_is_watched_to_its_end(asked: Asked, served: Served, page: Page, pictures: Path) -> None:
     assert asked.seen == ["Running", "Completed"]
     page.goto(f"{served.prefect}/runs/flow-run/{asked.flow_run}")
-    page.get_by_text("12 Task runs").first.wait_for()
+    page.get_by_text(f"{STAGES} Task runs").first.wait_for()
     page.get_by_text("up to date", exact=True).first.wait_for()
     page.screenshot(path=pictures / "prefect-run.png")
     page.get_by_text("Task Runs", exact=True).click()
@@ -151,12 +157,16 @@ def test_the_artifact_tells_what_came_out(asked: Asked, served: Served, page: Pa
     newest.click()
     page.get_by_text(f"word2vec.window: 5 → {WINDOW}").wait_for()
     page.screenshot(path=pictures / "prefect-artifact.png", animations="disabled")
-    header, *rows = [row.all_inner_texts() for row in (each.locator("th, td") for each in page.locator("tr").all())]
-    told = {row[0]: dict(zip(header, row, strict=True)) for row in rows[:2]}
-    for model in ("skipgram", "cbow"):
+    told = [table_of(table) for table in page.locator("table").all()]
+    words, tasks = (next(table for table in told if row in table) for row in ("analogies, accuracy", "majority"))
+    for model, called in {"skipgram": "skip-gram", "cbow": "CBOW"}.items():
         metrics = served.training(model, asked.flow_run, WINDOW)["metrics"]
-        for metric in METRICS - {"train/learning_rate", "train/words_per_second", "train/loss", "heldout/loss"}:
-            assert told[model][metric].startswith(f"{metrics[metric]:.3f} ["), (model, metric)
+        for label in ("analogies, accuracy", "wordsim353, Spearman", "simlex999, Spearman"):
+            metric = label.lower().replace(", ", "/")
+            assert words[label][model].startswith(f"{metrics[metric]:.3f} ["), (model, metric)
+        for label in ("boolq, accuracy", "disflqa, f1", "ner, entity_f1", "snippets, accuracy"):
+            metric = label.replace(", ", "/")
+            assert tasks[called][label].startswith(f"{metrics[metric]:.2f} ±"), (model, metric)
     assert page.get_by_text(re.compile("promoted|refused")).count() >= 2
 
 

@@ -219,7 +219,13 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(demo: Demo, seco
 def test_another_learning_rate_reruns_bert_and_what_follows(demo: Demo) -> None:
     clone = demo.clone
     before = (clone.git("status", "--porcelain"), outputs(clone.folder))
-    quick = ("bert.optimizer.learning_rate=0.0005", "bert.size=tiny", "bert.steps=60", STATIC_ONLY)
+    quick = (
+        "bert.optimizer.learning_rate=0.0005",
+        "bert.size=tiny",
+        "bert.steps=60",
+        "bert.optimizer.warmup_steps=6",
+        STATIC_ONLY,
+    )
     output = clone.run("firth", "run", *(part for key in quick for part in ("--set", key)), minutes=10)
     ran = {stage for stage, state in states(output).items() if state == "done"}
     assert ran == {"bert", "report"} | SCORED

@@ -124,6 +124,14 @@ def drawn(chart: Locator) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in max(curves, key=len, default=[])]
 
 
+def table_of(table: Locator) -> dict[str, dict[str, str]]:
+    """A table as first cell of a row -> head of a column -> cell."""
+    header, *rows = (row.locator("th, td").all_inner_texts() for row in table.locator("tr").all())
+    return {
+        row[0].strip(): {head.strip(): cell.strip() for head, cell in zip(header, row, strict=True)} for row in rows
+    }
+
+
 def field(page: Page, name: str) -> Locator:
     """One field of Prefect's form."""
     return page.locator(".schema-form-property", has=page.get_by_text(f"{name} (Optional)", exact=True))
