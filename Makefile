@@ -8,6 +8,7 @@ UV_VERSION := 0.13.9
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STAMP := .venv/.installed-by-make
+TEST_STAMP := .venv/.installed-for-tests
 
 .PHONY: help demo test test-quick test-system lint types layers check format lock hooks bench up down clean
 help:  ## This list
@@ -15,7 +16,7 @@ help:  ## This list
 
 $(STAMP): requirements.txt requirements-torch.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed; {sys.executable} is {v.major}.{v.minor}. Name another: make PYTHON=python3.12 ...")'
-	@echo "==> .venv: 272 pinned and hashed packages, compiled at once (a minute), then torch"
+	@echo "==> .venv: 274 pinned and hashed packages, compiled at once (a minute), then torch"
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --require-hashes --compile-bytecode -r requirements.txt
@@ -24,15 +25,21 @@ $(STAMP): requirements.txt requirements-torch.txt pyproject.toml
 	.venv/bin/python -m pip check
 	@touch $(STAMP)
 
+# Triton runs the GPU kernels' tests in its interpreter; 700 MB that a demo does not need.
+$(TEST_STAMP): $(STAMP) requirements-test.txt
+	@echo "==> what only tests need"
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements-test.txt
+	@touch $(TEST_STAMP)
+
 env: $(STAMP)  ## Build .venv from pinned versions
 
 demo: $(STAMP)  ## Raw text to promoted word vectors and a small BERT, on small real corpora
 	@firth run
 
-test: $(STAMP)  ## All tests but those that need servers, a browser or kills
+test: $(TEST_STAMP)  ## All tests but those that need servers, a browser or kills
 	pytest -m "not system"
 
-test-quick: $(STAMP)  ## What answers within 90 seconds
+test-quick: $(TEST_STAMP)  ## What answers within 90 seconds
 	pytest -m "not system and not slow and not registry"
 
 test-system: $(STAMP)  ## Servers, browser, kills, clones

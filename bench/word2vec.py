@@ -1,12 +1,13 @@
 """Training speed of word2vec beside gensim's: same text, same vocabulary, same settings, alternating runs.
 
-    python -m bench.word2vec --quick             # dim 100, at most 3 minutes
-    python -m bench.word2vec --json speed.json   # dims 100 and 300, five runs
+    python -m bench.word2vec --quick                                # dim 100, at most 3 minutes
+    python -m bench.word2vec --toolkit ~/word2vec --json speed.json # dims 100 and 300, five runs, the C toolkit too
 
 The text is the prepared corpus of this clone (`data/corpus`, after `make demo`), or with `FIRTH_DATA` set the
-Wikipedia articles there. Only training is timed, in corpus words a second of wall time; both sides start with their
+Wikipedia articles there. Only training is timed, in corpus words a second of wall time; all sides start with their
 vocabulary built and their code compiled. A ratio is the median over the ratios of neighbouring runs, so that what else
-the machine does weighs on both sides alike.
+the machine does weighs on all sides alike. Memory is measured in a process of its own: how far the peak grows while
+training, beyond both matrices and the mapped corpus.
 """
 
 from __future__ import annotations
@@ -16,27 +17,38 @@ import bz2
 import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
+from bench.peers import RATES, Gensim, Task, Toolkit, Trained, write_text
 
 from firth.canonical import read_json
 from firth.config.text import Words
-from firth.config.word2vec import ModelName, Recipe, Word2Vec
+from firth.config.word2vec import Recipe, Word2Vec
 from firth.errors import FirthError
 from firth.shards import read_shards
 from firth.tokens.encode import build_store
 from firth.tokens.store import WordStore
-from firth.word2vec.engine import Engine
+from firth.word2vec.engine import Engine, make_engine
 from firth.word2vec.schedule import Schedule
 
-RATE = 0.025
 CORPUS = Path("data/corpus")
+MEGABYTE = 1 << 20
+
+
+class Peer(Protocol):
+    """A trainer of `bench.peers`."""
+
+    name: str
+
+    def train(self, task: Task) -> Trained:
+        """Train anew."""
 
 
 def prepared() -> Iterator[list[str]]:
@@ -71,76 +83,109 @@ def documents(limit: int) -> Iterator[list[str]]:
             return
 
 
-def write_text(store: WordStore, path: Path) -> None:
-    """The id stream as the text that gensim reads: one sentence a line."""
-    words = np.array([*store.vocabulary.words, "\n"], dtype=object)
-    with path.open("w", encoding="utf-8") as stream:
-        for start in range(0, len(store.train), 1 << 20):
-            stream.write(" ".join(words[store.train[start : start + (1 << 20)]]).replace("\n ", "\n"))
-            stream.write(" ")
+def settings_of(task: Task) -> Word2Vec:
+    """Ours, equal to the peers'."""
+    recipe = Recipe(learning_rate=RATES[task.model], epochs=task.epochs)
+    return Word2Vec(dim=task.dim, threads=task.threads, seed=task.seed, skipgram=recipe, cbow=recipe)
 
 
-def ours(store: WordStore, model: ModelName, dim: int, threads: int) -> float:
-    """Words a second of one epoch."""
-    recipe = Recipe(learning_rate=RATE, epochs=1)
-    settings = Word2Vec(dim=dim, threads=threads, skipgram=recipe, cbow=recipe)
-    engine = Engine(model, store.vocabulary.counts, settings)
-    schedule = Schedule.of(store.train, settings.block_words, 1)
+def run(engine: Engine, store: WordStore, task: Task) -> float:
+    """Train `engine` by the schedule; seconds."""
+    schedule = Schedule.of(store.train, engine.settings.block_words, task.epochs)
     engine.train(store.train, 0, 0, (0, 0), 0, 1)  # loads or compiles the kernel
     started = time.perf_counter()
-    for step, block in enumerate(schedule.blocks):
-        engine.train(store.train, block.start, block.stop, (0, step), block.before, schedule.total_words)
-    seconds = time.perf_counter() - started
+    for step in range(len(schedule)):
+        epoch, index, block = schedule.at(step)
+        engine.train(
+            store.train, block.start, block.stop, (epoch, index), schedule.seen_before(step), schedule.total_words
+        )
+    return time.perf_counter() - started
+
+
+def ours(store: WordStore, task: Task) -> Trained:
+    """Our side of a comparison."""
+    engine = make_engine(task.model, store.vocabulary, settings_of(task))
+    seconds = run(engine, store, task)
     engine.close()
-    return schedule.total_words / seconds
+    return Trained(list(store.vocabulary.words), engine.vectors()["input"], seconds)
 
 
-class Gensim:
-    """gensim's trainer on the same text."""
-
-    def __init__(self, text: Path, words: int) -> None:
-        self.text, self.words = str(text), words
-
-    def __call__(self, model: ModelName, dim: int, threads: int) -> float:
-        """Words a second of one epoch."""
-        from gensim.models import Word2Vec as Peer
-
-        peer = Peer(
-            vector_size=dim, window=5, negative=5, sample=1e-3, min_count=1, workers=threads, alpha=RATE,
-            min_alpha=RATE * 1e-4, sg=int(model == "skipgram"),
-        )  # fmt: skip
-        peer.build_vocab(corpus_file=self.text)
-        started = time.perf_counter()
-        peer.train(corpus_file=self.text, total_words=peer.corpus_total_words, epochs=1)
-        return self.words / (time.perf_counter() - started)
-
-
-def measure(store: WordStore, peer: Gensim, dims: list[int], runs: int, threads: int) -> Iterator[dict[str, Any]]:
-    """One record for each model, dimension and thread count of ours."""
-    models: tuple[ModelName, ModelName] = ("skipgram", "cbow")
-    for model in models:
+def compare(
+    store: WordStore, peers: Sequence[Peer], dims: list[int], runs: int, threads: int
+) -> Iterator[dict[str, Any]]:
+    """One record for each model, dimension, thread count of ours and peer."""
+    words = store.manifest["splits"]["train"]["words"]
+    for model in RATES:
         for dim in dims:
+            task, alone = Task(model, dim, threads), Task(model, dim, 1)
             rounds = [
-                (ours(store, model, dim, threads), ours(store, model, dim, 1), peer(model, dim, threads))
+                {
+                    threads: words / ours(store, task).seconds,
+                    1: words / ours(store, alone).seconds,
+                    **{peer.name: words / peer.train(task).seconds for peer in peers},
+                }
                 for _ in range(runs)
             ]
-            for own_threads, column in {threads: 0, 1: 1}.items():
-                yield {
-                    "case": f"{model} dim {dim}, ours {own_threads} thread(s), gensim {threads}",
-                    "metric": "words/s",
-                    "ours": round(statistics.median(r[column] for r in rounds)),
-                    "peer": round(statistics.median(r[2] for r in rounds)),
-                    "ratio": round(statistics.median(r[column] / r[2] for r in rounds), 2),
-                    "runs": [[round(r[column]), round(r[2])] for r in rounds],
-                }
+            for peer in peers:
+                for own in dict.fromkeys((threads, 1)):
+                    yield {
+                        "case": f"{model} dim {dim}, ours {own} thread(s), {peer.name} {threads}",
+                        "metric": "words/s",
+                        "ours": round(statistics.median(r[own] for r in rounds)),
+                        "peer": round(statistics.median(r[peer.name] for r in rounds)),
+                        "ratio": round(statistics.median(r[own] / r[peer.name] for r in rounds), 2),
+                        "runs": [[round(r[own]), round(r[peer.name])] for r in rounds],
+                    }
+
+
+def memory(folder: Path, dim: int, threads: int) -> dict[str, Any]:
+    """Megabytes that the peak grows by in training, in a process of its own."""
+    said = subprocess.run(
+        [sys.executable, "-m", "bench.word2vec", "--grow", str(folder), str(dim), str(threads)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    growth = float(said.stdout)
+    return {
+        "case": f"skipgram dim {dim}, {threads} thread(s)", "metric": "MB of peak memory beyond matrices and corpus",
+        "ours": round(growth, 1), "peer": None, "ratio": None, "runs": [growth],
+    }  # fmt: skip
+
+
+def grow(folder: Path, dim: int, threads: int) -> None:
+    """What `memory` starts: print the growth."""
+    store = WordStore.open(folder)
+    warm = make_engine("skipgram", store.vocabulary, settings_of(Task("skipgram", dim, threads)))
+    warm.train(store.train, 0, min(len(store.train), 50_000), (0, 0), 0, 1_000_000)
+    warm.close()
+    needed = sum(matrix.shape[0] * -(-matrix.shape[1] // 16) * 64 for matrix in warm.state.values())
+    del warm
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
+    before = _status("VmRSS")
+    task = Task("skipgram", dim, threads)
+    engine = make_engine("skipgram", store.vocabulary, settings_of(task))
+    run(engine, store, task)
+    engine.close()
+    print((_status("VmHWM") - before - needed - store.train.nbytes) / MEGABYTE)
+
+
+def _status(key: str) -> int:
+    """Bytes of one line of this process's status."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) * 1024
+    raise FirthError(f"/proc/self/status has no {key}")
 
 
 def main() -> None:
     """Measure, print a table, write JSON if asked."""
+    if sys.argv[1:2] == ["--grow"]:
+        grow(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="dim 100, three runs, at most 2.5M words")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of both sides")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of all sides")
     parser.add_argument("--words", type=int, help="how much text; default 2.5M (quick) or 10M")
+    parser.add_argument("--toolkit", type=Path, help="folder with the C toolkit's word2vec.c: measured too")
     parser.add_argument("--json", type=Path, help="write the records there")
     options = parser.parse_args()
     dims, runs, limit = ([100], 3, 2_500_000) if options.quick else ([100, 300], 5, 10_000_000)
@@ -150,15 +195,21 @@ def main() -> None:
         store = WordStore.open(folder)
         text = Path(scratch) / "text.txt"
         write_text(store, text)
+        peers: list[Peer] = [Gensim(text)]
+        if options.toolkit:
+            peers.append(Toolkit(options.toolkit.expanduser(), text, store, Path(scratch)))
         words = store.manifest["splits"]["train"]["words"]
         print(f"{words} words, vocabulary {len(store.vocabulary)}, {runs} alternating runs", flush=True)
         records = []
-        for record in measure(store, Gensim(text, words), dims, runs, options.threads):
+        for record in compare(store, peers, dims, runs, options.threads):
             records.append(record)
             print(
                 f"{record['case']}: {record['ours']:,} against {record['peer']:,} words/s, x{record['ratio']}",
                 flush=True,
             )
+        for dim in dims:
+            records.append(memory(folder, dim, options.threads))
+            print(f"{records[-1]['case']}: {records[-1]['ours']} {records[-1]['metric']}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
 

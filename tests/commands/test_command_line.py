@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
     vocabulary = Vocabulary(WORDS, np.arange(9, 4, -1))
-    save_matrices(tmp_path / "data" / "vectors" / "skipgram", vocabulary, MATRIX, -MATRIX)
+    save_matrices(tmp_path / "data" / "vectors" / "skipgram", vocabulary, {"input": MATRIX, "output": -MATRIX})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

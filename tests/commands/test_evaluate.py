@@ -6,7 +6,6 @@ import csv
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 from usage_examples import bert, draw, examples_of, vectors
@@ -23,7 +22,7 @@ from firth.word2vec.vectors import save_matrices
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where two models lie, and no project."""
     trained = vectors()
-    save_matrices(tmp_path / "words", trained.vocabulary, trained.matrix, np.zeros_like(trained.matrix))
+    save_matrices(tmp_path / "words", trained.vocabulary, {"input": trained.matrix})
     save(tmp_path / "own", bert())
     monkeypatch.chdir(tmp_path)
     return tmp_path

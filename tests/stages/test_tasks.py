@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from usage_examples import bert, draw, examples_of, vectors
 
@@ -41,7 +40,7 @@ def project(tmp_path: Path) -> Path:
     examples_of(data / "examples" / "snippets", "text", train, dev, task="snippets")
     for seed, name in enumerate(("skipgram", "cbow")):
         trained = vectors(seed)
-        save_matrices(data / "vectors" / name, trained.vocabulary, trained.matrix, np.zeros_like(trained.matrix))
+        save_matrices(data / "vectors" / name, trained.vocabulary, {"input": trained.matrix})
     (data / "models").mkdir()
     save(data / "models" / "bert", bert(seed=7))
     return tmp_path

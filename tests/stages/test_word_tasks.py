@@ -37,7 +37,9 @@ def train(folder: Path, model: str, seed: int) -> None:
     offset = rng.normal(size=30).astype(np.float32)
     matrix[1::2] = matrix[::2] + offset
     counts = np.arange(len(FAMILY), 0, -1, dtype=np.int64)
-    save_matrices(folder / "data" / "vectors" / model, Vocabulary(tuple(FAMILY), counts), matrix, matrix)
+    save_matrices(
+        folder / "data" / "vectors" / model, Vocabulary(tuple(FAMILY), counts), {"input": matrix, "output": matrix}
+    )
 
 
 @pytest.mark.slow

@@ -94,9 +94,7 @@ def import_(
     to: Annotated[Path, typer.Option(help="Folder to write.")],
     format_: Format = "word2vec-text",
 ) -> None:
-    """Read another tool's vectors into a folder that the other commands take. They have no output vectors: zeros."""
-    import numpy as np
-
+    """Read another tool's vectors into a folder that the other commands take. They have no output vectors."""
     from firth.word2vec import interchange
     from firth.word2vec.vectors import save_matrices
 
@@ -104,7 +102,7 @@ def import_(
     loaded = read(file)
     if to.exists() and any(to.iterdir()):
         raise FirthError(f"{to}: not empty; name a new folder")
-    save_matrices(to, loaded.vocabulary, loaded.matrix, np.zeros_like(loaded.matrix))
+    save_matrices(to, loaded.vocabulary, {"input": loaded.matrix})
     print(f"{to}: {len(loaded.vocabulary)} words of {loaded.matrix.shape[1]} dimensions")
 
 

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from firth.config.base import Section, Seed
 
 ModelName = Literal["skipgram", "cbow"]
+Objective = Literal["negative_sampling", "hierarchical_softmax", "full_softmax"]
+Backend = Literal["auto", "numba", "triton", "torch"]
 
 
 class Recipe(Section):
@@ -20,6 +22,22 @@ class Recipe(Section):
     epochs: int = Field(ge=1, le=1000, description="Passes over the corpus.")
 
 
+class Subwords(Section):
+    """Character n-grams (Bojanowski et al., 2017): an input vector is the mean of the word's row and its n-grams'."""
+
+    buckets: int = Field(
+        default=0, ge=0, le=20_000_000, description="Rows that n-grams are hashed to; 0: whole words only."
+    )
+    shortest: int = Field(default=3, ge=1, le=10, description="Characters of the shortest n-gram, < and > included.")
+    longest: int = Field(default=6, ge=1, le=10, description="Characters of the longest n-gram.")
+
+    @model_validator(mode="after")
+    def _lengths_are_a_range(self) -> Self:
+        if self.shortest > self.longest:
+            raise ValueError(f"shortest ({self.shortest}) must not exceed longest ({self.longest})")
+        return self
+
+
 class Word2Vec(Section):
     """Parameters shared by both models, under the names of the papers."""
 
@@ -28,6 +46,11 @@ class Word2Vec(Section):
         default=5, ge=1, le=100, description="Largest distance of a context word; drawn 1..window per centre."
     )
     negatives: int = Field(default=5, ge=1, le=50, description="Noise words per positive example.")
+    objective: Objective = Field(
+        default="negative_sampling",
+        description="negative_sampling; hierarchical_softmax over a Huffman tree; full_softmax, exact and slow.",
+    )
+    subwords: Subwords = Subwords()
     sample: float = Field(
         default=1e-3,
         ge=0.0,
@@ -39,6 +62,10 @@ class Word2Vec(Section):
     )
     min_learning_rate: float = Field(
         default=1e-4, gt=0.0, le=1.0, description="Floor of the decay, as a share of the start."
+    )
+    backend: Backend = Field(
+        default="auto",
+        description="What trains: numba (CPU), triton (GPU) or torch (slow, to read); auto: numba, else torch.",
     )
     threads: int = Field(default=1, ge=1, le=256, description="More than one is faster and not reproducible.")
     seed: Seed = 1
