@@ -1,0 +1,241 @@
+"""Skip-gram and CBOW with negative sampling whose input vectors are made of n-grams, over a stretch of the id stream.
+
+A word's input vector is the mean of its own row and of its n-grams' rows. As in fastText (and gensim), each of these
+rows gets the whole gradient of the mean, not its share 1/n: the mean then moves by just what a whole-word vector would
+move by, and the learning rate means the same with and without subwords.
+
+This makes the work small. A vector that is composed once and moved by all its gradients ends where it would have ended,
+had every gradient gone to the rows at once and been read back. So each position of a sentence has a private vector
+while it is in reach of the centre: composed when it comes into the window's farthest reach, used as a context by up to
+2 · `window` centres, and written back (what it gained is added to each of its rows) when it has left. Rows are read and
+written once a word instead of once a pair. Two words in reach at the same time that share n-grams see each other's
+gradients only after that, like two threads; a row that a word has twice gets its gradient twice. No gradient is lost.
+
+Sentences, draws, their order and the tiles are those of `kernels`; CBOW's mean is over all rows of all contexts, as
+in fastText: a context weighs as much as it has rows.
+"""
+
+# The functions below are compiled: numba knows their types, annotations would only repeat them.
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numba import njit
+
+from firth.training import splitmix
+from firth.training.compile_cache import cached
+from firth.training.splitmix import bits, following
+from firth.word2vec import kernels
+from firth.word2vec import tile as tile_code
+from firth.word2vec.kernels import (
+    FLUSH,
+    SENTENCE,
+    Kernel,
+    flush,
+    has_repeat,
+    merge,
+    noise_word,
+    read_sentence,
+    replace_positive,
+    separate,
+)
+from firth.word2vec.tile import ALIGNMENT, LANES, TOTALS, prefetch_row, tile
+
+_HIGH = np.uint64(32)
+
+
+@njit
+def compose(vectors, slot, word, inputs, ngrams, rows, first, last, width):
+    """Write the mean of the word's own row and of rows `first` to `last` of its n-grams to `vectors[slot]`, twice."""
+    now, before = vectors[slot, 0], vectors[slot, 1]
+    own = inputs[word]
+    for d in range(width):
+        now[d] = own[d]
+    for i in range(first, last):
+        row = ngrams[rows[i]]
+        for d in range(width):
+            now[d] += row[d]
+    share = np.float32(1.0) / np.float32(1 + last - first)
+    for d in range(width):
+        now[d] *= share
+        before[d] = now[d]
+
+
+@njit
+def write_back(vectors, slot, word, inputs, ngrams, rows, first, last, width):
+    """Add what `vectors[slot]` has gained to each of its rows, one after the other: repeated rows get it twice."""
+    now, gained = vectors[slot, 0], vectors[slot, 1]
+    for d in range(width):
+        gained[d] = now[d] - gained[d]
+    own = inputs[word]
+    for d in range(width):
+        own[d] += gained[d]
+    for i in range(first, last):
+        row = ngrams[rows[i]]
+        for d in range(width):
+            row[d] += gained[d]
+
+
+@njit
+def mean_of_contexts(vectors, slots, weights, count, hidden, width):
+    """The mean of the first `count` of `slots`, each weighing its number of rows, to `hidden`, twice."""
+    now, before = hidden[0], hidden[1]
+    total = np.int64(0)
+    for d in range(width):
+        now[d] = 0.0
+    for i in range(count):
+        vector, weight = vectors[slots[i], 0], np.float32(weights[slots[i]])
+        total += weights[slots[i]]
+        for d in range(width):
+            now[d] += weight * vector[d]
+    share = np.float32(1.0) / np.float32(total)
+    for d in range(width):
+        now[d] *= share
+        before[d] = now[d]
+
+
+@njit
+def give_contexts(vectors, slots, count, hidden, width):
+    """Add what `hidden` has gained to the first `count` of `slots`."""
+    now, before = hidden[0], hidden[1]
+    for i in range(count):
+        vector = vectors[slots[i], 0]
+        for d in range(width):
+            vector[d] += now[d] - before[d]
+
+
+@cache
+def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 - the kernel is inside
+    """The compiled kernel of `model` for rows of `chunks` · 16 floats, as `kernels.kernel`.
+
+    Called with (stream, start, stop, input, ngrams, output, rows, offsets, keep, thresholds, others, window, rate,
+    floor, seen, pace, total, state): word i has the rows `rows[offsets[i] : offsets[i + 1]]` of `ngrams`, all of which
+    exist; the rest as for `kernels.kernel`, and so is what it returns.
+    """
+    outputs = negatives + 1
+    width = chunks * LANES
+    row_bytes = chunks * ALIGNMENT
+    skipgram = model == "skipgram"
+
+    @njit(nogil=True, error_model="numpy")
+    def run(  # noqa: PLR0912, PLR0915 - one function, so that its closure holds integers only
+        stream, start, stop, inputs, ngrams, outputs_matrix, grams, offsets, keep, thresholds, others,
+        window, rate, floor, seen, pace, total, state,
+    ):  # fmt: skip
+        input_base = inputs.ctypes.data
+        ngram_base = ngrams.ctypes.data
+        output_base = outputs_matrix.ctypes.data
+        sentence = np.empty(SENTENCE, np.int64)
+        ahead = np.empty(negatives, np.int64)  # noise of the next centre
+        words = np.empty(outputs, np.int64)  # positive and noise of this one
+        rows = np.empty(2 * outputs, np.int64)  # their addresses, and room for `separate`
+        span = 2 * window + 1  # positions in reach; position p has slot p % span
+        slots = np.empty(span, np.int64)  # of the contexts
+        contexts = np.empty(span, np.int64)  # their addresses
+        weights = np.empty(span, np.int64)  # rows of each slot's word
+        buffer = np.zeros((2 * span + 2 + 2 * outputs) * width + LANES, np.float32)
+        shift = (-buffer.ctypes.data % ALIGNMENT) // 4
+        vectors = buffer[shift : shift + 2 * span * width].reshape(span, 2, width)  # now, and as composed
+        hidden = buffer[shift + 2 * span * width : shift + (2 * span + 2) * width].reshape(2, width)
+        vectors_at = vectors.ctypes.data
+        scratch = vectors_at + (2 * span + 2) * row_bytes
+        totals = np.zeros(TOTALS, np.float32)
+        products = totals[:LANES]
+        exponents = totals[LANES : 2 * LANES].view(np.int32)
+        sums = totals[2 * LANES :]
+        flush(products, exponents, sums)
+        totals_at = totals.ctypes.data
+        rows_at = rows.ctypes.data
+        contexts_at = contexts.ctypes.data
+
+        position, words_read, examples, tiles, loss = start, 0, 0, 0, 0.0
+        while position < stop:
+            length, read, position, state = read_sentence(stream, position, stop, keep, state, sentence)
+            if read < 0:
+                return -1, examples, position, loss
+            progress = np.float64(seen + pace * words_read) / np.float64(total)
+            words_read += read
+            step_rate = np.float32(rate * max(1.0 - progress, floor))
+            if length < 2:
+                continue
+            composed = 0  # positions before this one have their vectors
+            for centre in range(-1, length):
+                if centre >= 0:
+                    words[0] = sentence[centre]
+                    for j in range(negatives):
+                        words[1 + j] = ahead[j]
+                    state = replace_positive(words[1:], negatives, words[0], thresholds, others, state)
+                if centre + 1 < length:
+                    for j in range(negatives):
+                        state = following(state)
+                        ahead[j] = noise_word(bits(state), thresholds, others)
+                        prefetch_row(output_base + ahead[j] * row_bytes, chunks)
+                    coming = centre + 1 + window
+                    if coming < length:
+                        word = sentence[coming]
+                        prefetch_row(input_base + word * row_bytes, chunks)
+                        for i in range(offsets[word], offsets[word + 1]):
+                            prefetch_row(ngram_base + np.int64(grams[i]) * row_bytes, chunks)
+                if centre < 0:
+                    continue
+                while composed < min(length, centre + window + 1):
+                    word = sentence[composed]
+                    slot = composed % span
+                    low, high = offsets[word], offsets[word + 1]
+                    compose(vectors, slot, word, inputs, ngrams, grams, low, high, width)
+                    weights[slot] = 1 + high - low
+                    composed += 1
+                for j in range(outputs):
+                    rows[j] = output_base + words[j] * row_bytes
+                    rows[outputs + j] = rows[j]
+                repeated = has_repeat(words, outputs)
+                state = following(state)
+                reach = 1 + np.int64(((bits(state) >> _HIGH) * np.uint64(window)) >> _HIGH)
+                count = 0
+                for place in range(max(0, centre - reach), min(length, centre + reach + 1)):
+                    if place != centre:
+                        slots[count] = place % span
+                        contexts[count] = vectors_at + 2 * slots[count] * row_bytes
+                        count += 1
+
+                if skipgram:
+                    examples += count
+                    first = 0
+                    while first < count:
+                        if repeated:
+                            separate(rows, outputs, scratch, chunks)
+                        if first + 1 == count:
+                            tile(contexts_at + 8 * first, rows_at, step_rate, totals_at, 1, outputs, chunks)
+                        else:
+                            tile(contexts_at + 8 * first, rows_at, step_rate, totals_at, 2, outputs, chunks)
+                        if repeated:
+                            merge(rows, outputs, scratch, chunks)
+                        first += 2
+                        tiles += 1
+                else:
+                    examples += 1
+                    mean_of_contexts(vectors, slots, weights, count, hidden, width)
+                    contexts[0] = vectors_at + 2 * span * row_bytes
+                    if repeated:
+                        separate(rows, outputs, scratch, chunks)
+                    tile(contexts_at, rows_at, step_rate, totals_at, 1, outputs, chunks)
+                    if repeated:
+                        merge(rows, outputs, scratch, chunks)
+                    give_contexts(vectors, slots, count, hidden, width)
+                    tiles += 1
+                if tiles >= FLUSH:
+                    loss += flush(products, exponents, sums)
+                    tiles = 0
+
+                # What has left the reach of all centres to come; at the end of the sentence, all that is left.
+                for place in range(max(0, centre - window), length if centre + 1 == length else centre - window + 1):
+                    word = sentence[place]
+                    write_back(
+                        vectors, place % span, word, inputs, ngrams, grams, offsets[word], offsets[word + 1], width
+                    )
+        return words_read, examples, position, loss + flush(products, exponents, sums)
+
+    return cached(run, __file__, kernels.__file__, tile_code.__file__, splitmix.__file__)
