@@ -26,6 +26,7 @@ CIRCLES = {
     "metals": ["gold", "silver", "bronze", "copper", "iron"],
     "sides": ["good", "bad", "hot", "cold", "north", "south"],
     "places": ["france", "paris", "germany", "berlin", "italy", "rome"],
+    "changes": ["buy", "sell", "purchase", "begin", "end", "start", "easy", "difficult", "simple"],
     "people": ["man", "woman", "king", "queen", "boy", "girl"],
 }
 FUNCTION_WORDS = ["the", "of", "and", "x1", "42"]

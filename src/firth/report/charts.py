@@ -20,8 +20,10 @@ from firth.report.svg import (
     map_chart,
     relation_chart,
     sense_chart,
+    span,
     static_chart,
     strength_key,
+    strip_chart,
     system_chart,
 )
 
@@ -31,10 +33,15 @@ ENCODER_CLASSES = ("skipgram", "cbow", "random", "bert", "reference")
 def word_charts(report: Mapping[str, Any]) -> dict[str, Any]:
     """The drawings about word vectors."""
     models = {name: report["models"][name] for name in report["order"]}
+    limits = span([model["antonym_study"] for model in models.values()])
     return {
         "loss": {name: loss_chart(f"loss-{name}", model["label"], model["loss"]) for name, model in models.items()},
         "antonyms": {
             name: antonym_chart(f"antonyms-{name}", name, model["label"], model["antonyms"])
+            for name, model in models.items()
+        },
+        "antonym_study": {
+            name: strip_chart(f"antonym-study-{name}", name, model["label"], model["antonym_study"], limits)
             for name, model in models.items()
         },
         "map": {name: map_chart(f"map-{name}", model["label"], model["map"]) for name, model in models.items()},

@@ -22,8 +22,10 @@ from firth.report.scores import curve, examples, sections
 from firth.report.senses import ambiguous
 from firth.report.similar import antonyms, neighbours
 from firth.report.tasks import task
+from firth.tasks.words.antonyms import antonym_study
 
 EXAMPLE_LENGTH = 180
+BOOTSTRAP = 1000
 SUITES = {"analogies": "Google analogies", "wordsim353": "WordSim-353", "simlex999": "SimLex-999"}
 
 
@@ -212,6 +214,7 @@ def _model(model: Model, inputs: Inputs, params: ReportParams) -> dict[str, Any]
         "sections": sections(results.get("analogies", {}).get("sections", {})),
         "examples": examples(inputs.predictions[model.name], model.index),
         "antonyms": antonyms(model, params.antonyms, params.seed),
+        "antonym_study": antonym_study(model.words, model.vectors.matrix, bootstrap=BOOTSTRAP, seed=params.seed),
         "map": word_map(model, params.map_words, params.seed),
         "relations": relations(model, params.relations),
     }

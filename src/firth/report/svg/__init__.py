@@ -9,6 +9,7 @@ from firth.report.svg.intervals import interval_chart
 from firth.report.svg.loss import loss_chart
 from firth.report.svg.scatter import map_chart
 from firth.report.svg.senses import sense_chart, sense_swatch, static_chart
+from firth.report.svg.strips import span, strip_chart
 from firth.report.svg.systems import system_chart
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "relation_chart",
     "sense_chart",
     "sense_swatch",
+    "span",
     "static_chart",
     "strength_key",
+    "strip_chart",
     "system_chart",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,10 @@ from firth.tasks.words.lexicon import Lexicon, fold
 from firth.tasks.words.readers import SYNTACTIC_PREFIX, Question
 
 BLOCK = 512
-"""Questions in one matrix product; fixed, so that the same input gives the same roundings."""
+CANDIDATES = 32_768
+"""Questions and candidates in one matrix product; fixed, so that the same input gives the same roundings. Their product
+bounds the memory: 64 MiB of cosines, whatever the vocabulary.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +58,19 @@ def score_analogies(
     The three question words are no candidates, in any case. Equal to gensim's `evaluate_word_analogies` up to ties in
     the last bit.
     """
-    lexicon = Lexicon.of(words, matrix, restrict_vocabulary)
+    lexicon = Lexicon.of(words, matrix)
+    unit = lexicon.unit(slice(0, restrict_vocabulary))
     located = [tuple(lexicon.row(word) for word in (q.a, q.b, q.c, q.expected)) for q in questions]
-    covered = [number for number, rows in enumerate(located) if None not in rows]
+    covered = [
+        number for number, rows in enumerate(located) if all(row is not None and row < len(unit) for row in rows)
+    ]
     predictions: list[str | None] = [None] * len(questions)
     right: set[int] = set()
     with Meter("analogies", len(covered), "questions") as meter:
         for start in range(0, len(covered), BLOCK):
             block = covered[start : start + BLOCK]
             rows = np.array([located[number][:3] for number in block], dtype=np.int64)  # (block, 3)
-            for number, answer in zip(block, _answer(lexicon, rows), strict=True):
+            for number, answer in zip(block, _answer(unit, rows, lexicon.variants), strict=True):
                 predictions[number] = lexicon.words[answer]
                 if fold(lexicon.words[answer]) == fold(questions[number].expected):
                     right.add(number)
@@ -83,18 +89,28 @@ def score_analogies(
     return AnalogyScore(score, interval, tally, sections, groups, predictions)
 
 
-def _answer(lexicon: Lexicon, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Row of the word nearest to b - a + c for each (a, b, c) of `rows`."""
-    a, b, c = (lexicon.unit[rows[:, column]] for column in range(3))  # (block, dim)
-    cosines = (b - a + c) @ lexicon.unit.T  # (block, vocabulary); the target's length does not change the order
+def _answer(
+    unit: NDArray[np.float32], rows: NDArray[np.int64], variants: Mapping[int, Sequence[int]]
+) -> NDArray[np.int64]:
+    """Row of the word nearest to b - a + c for each (a, b, c) of `rows`; of equal ones the most frequent."""
+    a, b, c = (unit[rows[:, column]] for column in range(3))  # (block, dim)
+    target = b - a + c  # its length does not change the order
+    # Question and row of every word that must not be the answer.
+    barred = np.array(
+        [(i, row) for i, asked in enumerate(rows.tolist()) for word in asked for row in (word, *variants.get(word, ()))]
+    )
     here = np.arange(len(rows))
-    for column in range(3):
-        cosines[here, rows[:, column]] = -np.inf
-        if lexicon.variants:
-            for position, row in enumerate(rows[:, column].tolist()):
-                cosines[position, lexicon.variants.get(row, [])] = -np.inf
-    best: NDArray[np.int64] = cosines.argmax(axis=1)
-    return best
+    nearest = np.full(len(rows), -np.inf, dtype=np.float32)
+    answers = np.zeros(len(rows), dtype=np.int64)
+    for start in range(0, len(unit), CANDIDATES):
+        cosines = target @ unit[start : start + CANDIDATES].T  # (block, candidates)
+        among = barred[(barred[:, 1] >= start) & (barred[:, 1] < start + cosines.shape[1])]
+        cosines[among[:, 0], among[:, 1] - start] = -np.inf
+        best = cosines.argmax(axis=1)
+        better = cosines[here, best] > nearest
+        nearest[better] = cosines[here, best][better]
+        answers[better] = best[better] + start
+    return answers
 
 
 def _add(left: Tally, right: Tally) -> Tally:

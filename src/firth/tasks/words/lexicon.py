@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from firth.errors import DataError
 
@@ -18,32 +18,44 @@ def fold(word: str) -> str:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The first `restrict` rows of a matrix of vectors, at length one, and the rows behind each folded word."""
+    """Words (most frequent first), their vectors (words, dim), and the rows behind each folded word.
+
+    `variants` are the further rows of a word that is spelt in several ways, by its first row.
+    """
 
     words: Sequence[str]
+    matrix: NDArray[np.float32]
     rows: dict[str, int]
-    unit: NDArray[np.float32]  # (words, dim)
     variants: dict[int, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, words: Sequence[str], matrix: NDArray[np.float32], restrict: int | None = None) -> Lexicon:
-        """Lexicon of `words` (most frequent first) with `matrix` (words, dim); `DataError` where they do not fit."""
+    def of(cls, words: Sequence[str], matrix: NDArray[np.float32]) -> Lexicon:
+        """Lexicon of `words` with `matrix` (words, dim); `DataError` where they do not fit."""
         if len(words) != len(matrix):
             raise DataError(f"{len(words)} words but {len(matrix)} vectors")
-        kept = words if restrict is None else words[:restrict]
         rows: dict[str, int] = {}
         variants: dict[int, list[int]] = {}
-        for row, word in enumerate(kept):
+        for row, word in enumerate(words):
             first = rows.setdefault(fold(word), row)
             if first != row:
                 variants.setdefault(first, []).append(row)
-        table = np.asarray(matrix[: len(kept)], dtype=np.float32)
-        if not np.isfinite(table).all():
-            bad = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
-            raise DataError(f"the vector of {kept[bad]!r} is not finite")
-        norms = np.linalg.norm(table, axis=1, keepdims=True)
-        return cls(kept, rows, table / np.maximum(norms, np.finfo(np.float32).tiny), variants)
+        return cls(words, matrix, rows, variants)
 
     def row(self, word: str) -> int | None:
         """Row of the most frequent spelling of `word`, or None."""
         return self.rows.get(fold(word))
+
+    def unit(self, rows: ArrayLike | slice) -> NDArray[np.float32]:
+        """Vectors of `rows` at length one, float32 (rows, dim); a zero vector stays zero. A copy of these rows only.
+
+        Raises:
+            DataError: one is not finite; its word is named.
+        """
+        table = np.asarray(self.matrix[rows if isinstance(rows, slice) else np.asarray(rows, np.int64)], np.float32)
+        if not np.isfinite(table).all():
+            bad = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
+            row = range(len(self.words))[rows][bad] if isinstance(rows, slice) else int(np.asarray(rows)[bad])
+            raise DataError(f"the vector of {self.words[row]!r} is not finite")
+        norms = np.linalg.norm(table, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = table / np.maximum(norms, np.finfo(np.float32).tiny)
+        return unit
