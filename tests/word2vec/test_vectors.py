@@ -21,7 +21,7 @@ def vocabulary(words=WORDS):
 
 @pytest.fixture
 def folder(tmp_path):
-    save_matrices(tmp_path, vocabulary(), MATRIX, 2 * MATRIX[::-1])
+    save_matrices(tmp_path, vocabulary(), {"input": MATRIX, "output": 2 * MATRIX[::-1]})
     return tmp_path
 
 
@@ -41,7 +41,7 @@ def test_saved_matrices_come_back_as_asked(folder):
 
 def test_same_values_are_the_same_bytes(folder, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
-    save_matrices(other, vocabulary(), MATRIX.copy(order="F"), 2 * MATRIX[::-1])
+    save_matrices(other, vocabulary(), {"input": MATRIX.copy(order="F"), "output": 2 * MATRIX[::-1]})
     assert (other / FILE).read_bytes() == (folder / FILE).read_bytes()
 
 
@@ -83,7 +83,7 @@ def test_a_vocabulary_of_another_training_is_refused(folder):
     with pytest.raises(IntegrityError, match="a vocabulary of 3 words"):
         Vectors.load(folder)
     with pytest.raises(IntegrityError, match="not of the same training"):
-        save_matrices(folder, vocabulary(WORDS[:3]), MATRIX, MATRIX)
+        save_matrices(folder, vocabulary(WORDS[:3]), {"input": MATRIX, "output": MATRIX})
 
 
 @pytest.mark.parametrize("harm", ["torn", "gone", "nan", "half"])
@@ -94,11 +94,11 @@ def test_harmed_vectors_are_refused_by_name(folder, harm):
     elif harm == "gone":
         path.unlink()
     elif harm == "nan":
-        save_matrices(folder, vocabulary(), MATRIX * np.float32(np.nan), MATRIX)
+        save_matrices(folder, vocabulary(), {"input": MATRIX * np.float32(np.nan), "output": MATRIX})
     else:
         from safetensors.numpy import save_file
 
-        save_file({"input": MATRIX}, path)
+        save_file({"output": MATRIX}, path)
     with pytest.raises(FirthError, match=FILE):
         Vectors.load(folder)
 
