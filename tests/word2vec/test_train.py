@@ -12,7 +12,7 @@ from firth.errors import DataError, FirthError, IntegrityError
 from firth.tokens.store import WordStore
 from firth.training.checkpoint import Checkpoints
 from firth.training.metrics_log import MetricsLog
-from firth.word2vec.engine import Engine
+from firth.word2vec.numba_engine import NumbaEngine
 from firth.word2vec.train import Identity, train
 
 
@@ -25,8 +25,8 @@ class Killed(BaseException):
 
 
 def same(first, second):
-    np.testing.assert_array_equal(first.input, second.input)
-    np.testing.assert_array_equal(first.output, second.output)
+    np.testing.assert_array_equal(first.matrices["input"], second.matrices["input"])
+    np.testing.assert_array_equal(first.matrices["output"], second.matrices["output"])
     assert first.history == second.history
     assert first.metrics == second.metrics
 
@@ -42,7 +42,7 @@ def unbroken(store, settings, tmp_path_factory):
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])
 def test_curves_fall_and_say_where_they_are(unbroken, store, model):
     trained = unbroken[model]
-    assert trained.input.shape == trained.output.shape == (40, 16)
+    assert trained.matrices["input"].shape == trained.matrices["output"].shape == (40, 16)
     assert trained.words == 6000
     assert [row["step"] for row in trained.history][-1] == 12_000
     assert sum(row["words"] for row in trained.history) == 12_000
@@ -92,7 +92,7 @@ def test_a_damaged_newest_checkpoint_costs_its_steps_only(unbroken, store, setti
 def test_sigterm_saves_and_exits_143(unbroken, store, settings, tmp_path, monkeypatch, moment):
     patient = settings.model_copy(update={"checkpoint_seconds": 1e6})
     calls = []
-    inner = Engine.train
+    inner = NumbaEngine.train
 
     def interrupted(self, *args):
         result = inner(self, *args)
@@ -106,7 +106,7 @@ def test_sigterm_saves_and_exits_143(unbroken, store, settings, tmp_path, monkey
             os.kill(os.getpid(), signal.SIGTERM)
 
     if moment == "in a block":
-        monkeypatch.setattr(Engine, "train", interrupted)
+        monkeypatch.setattr(NumbaEngine, "train", interrupted)
     with pytest.raises(SystemExit) as exit_:
         train(store, "skipgram", patient, tmp_path, note)
     assert exit_.value.code == 143
@@ -150,7 +150,7 @@ def test_identity_is_what_the_vectors_depend_on(store, settings):
 
 @pytest.mark.parametrize("broken", ["input", "output"])
 def test_a_diverged_training_stops_and_keeps_the_last_good_checkpoint(store, settings, tmp_path, monkeypatch, broken):
-    inner, blocks = Engine.train, []
+    inner, blocks = NumbaEngine.train, []
 
     def poisoned(self, *args):
         blocks.append(args)
@@ -158,7 +158,7 @@ def test_a_diverged_training_stops_and_keeps_the_last_good_checkpoint(store, set
             getattr(self, broken)[:, 0] = np.nan
         return inner(self, *args)
 
-    monkeypatch.setattr(Engine, "train", poisoned)
+    monkeypatch.setattr(NumbaEngine, "train", poisoned)
     with pytest.raises(FirthError, match=r"lower the learning rate \(0\.05\)"):
         train(store, "skipgram", settings, tmp_path, unwatched)
     assert max(path.name for path in (tmp_path / "checkpoints").iterdir()) == "step-000000000003"

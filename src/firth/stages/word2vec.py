@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import get_args
 
-import firth
 from firth.canonical import write_json
 from firth.config import load_params
 from firth.config.word2vec import ModelName
@@ -15,8 +14,8 @@ from firth.project import run_folder
 from firth.stages.run import run_stage
 from firth.tokens.store import WordStore
 from firth.tracking.runs import training_run
+from firth.word2vec.outputs import write_outputs
 from firth.word2vec.train import Identity, train
-from firth.word2vec.vectors import save_matrices
 
 STORE = Path("data/tokens/words")
 VECTORS = Path("data/vectors")
@@ -37,21 +36,7 @@ def main(argv: list[str]) -> None:
         trained = train(store, model, settings, folder, lambda step, metrics: run.log(metrics, step))
     output = VECTORS / model
     shutil.rmtree(output, ignore_errors=True)
-    save_matrices(output, store.vocabulary, trained.input, trained.output)
-    write_json(output / "history.json", trained.history)
-    write_json(
-        output / "training.json",
-        {
-            "stage": identity.stage,
-            "model": model,
-            "fingerprint": identity.fingerprint,
-            "params": identity.params,
-            "vocabulary_sha256": store.vocabulary.sha256,
-            "words": trained.words,
-            "epochs": trained.epochs,
-            "firth_version": firth.__version__,
-        },
-    )
+    write_outputs(output, identity, model, store.vocabulary, settings.subwords, trained)
     write_json(METRICS / f"word2vec-{model}.json", trained.metrics)
 
 

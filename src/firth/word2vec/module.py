@@ -13,13 +13,13 @@ from lightning.pytorch import LightningModule
 
 from firth.training.one_pass import one_pass
 from firth.word2vec.engine import Engine, Ids, Result
-from firth.word2vec.schedule import Schedule
+from firth.word2vec.schedule import Schedule, train_block
 
 AfterStep = Callable[[int, Result], None]
 
 
 class Word2VecModule(LightningModule):
-    """Both matrices as buffers that share the engine's memory; a batch is the number of a step of `schedule`.
+    """The engine's matrices as buffers that share its memory; a batch is the number of a step of `schedule`.
 
     Optimisation is manual: the kernel applies each pair's gradient as it goes.
     """
@@ -28,16 +28,12 @@ class Word2VecModule(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.engine, self.stream, self.schedule, self.after_step = engine, stream, schedule, after_step
-        for name, matrix in engine.matrices.items():
-            self.register_buffer(f"{name}_vectors", torch.from_numpy(matrix))  # (vocabulary, dim)
+        for name, matrix in engine.state.items():
+            self.register_buffer(f"{name}_vectors", torch.from_numpy(matrix))  # (rows, dim)
 
     def training_step(self, step: int) -> torch.Tensor:
         """Train on the block of `step`; its mean loss per example."""
-        epoch, index, block = self.schedule.at(step)
-        result = self.engine.train(
-            self.stream, block.start, block.stop, (epoch, index), self.schedule.seen_before(step),
-            self.schedule.total_words,
-        )  # fmt: skip
+        result = train_block(self.engine, self.stream, self.schedule, step)
         self.after_step(step, result)
         return torch.tensor(result.mean_loss)
 

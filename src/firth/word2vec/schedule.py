@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firth.word2vec.engine import Ids
+from firth.word2vec.engine import Engine, Ids, Result
 from firth.word2vec.kernels import SENTENCE
 
 
@@ -66,3 +66,10 @@ class Schedule:
             return self.total_words
         epoch, _, block = self.at(step)
         return epoch * self.epoch_words + block.before
+
+
+def train_block(engine: Engine, stream: Ids, schedule: Schedule, step: int) -> Result:
+    """Train `engine` on the block of `step`."""
+    epoch, index, block = schedule.at(step)
+    seen = schedule.seen_before(step)
+    return engine.train(stream, block.start, block.stop, (epoch, index), seen, schedule.total_words)

@@ -21,9 +21,10 @@ from firth.training.fingerprint import TrainingIdentity
 from firth.training.lock import run_lock
 from firth.training.metrics_log import MetricsLog
 from firth.training.signals import StopRequest, leave, stop_on_sigterm
-from firth.word2vec.engine import Engine, Result
+from firth.word2vec.continuation import Continuation
+from firth.word2vec.engine import Result, make_engine
 from firth.word2vec.matrices import Floats
-from firth.word2vec.schedule import Schedule
+from firth.word2vec.schedule import Schedule, train_block
 
 OnMetrics = Callable[[int, dict[str, float]], None]
 """Called with (corpus words seen, metrics) after each block."""
@@ -34,10 +35,9 @@ CODE = ["tokens", "training", "word2vec"]
 
 @dataclass(frozen=True)
 class TrainedVectors:
-    """Both matrices (vocabulary, dim), the curve, the final scalars by metric name, words of an epoch, epochs."""
+    """Matrices as `Engine.vectors` names them, the curve, final scalars by metric name, words of an epoch, epochs."""
 
-    input: Floats
-    output: Floats
+    matrices: dict[str, Floats]
     history: list[dict[str, Any]]
     metrics: dict[str, float]
     words: int
@@ -48,21 +48,32 @@ class Identity(TrainingIdentity):
     """Which training this is: same fingerprint, same vectors (with one thread, on one CPU family)."""
 
     @classmethod
-    def of(cls, store: WordStore, model: ModelName, settings: Word2Vec) -> Identity:
-        """The identity of training `model` on `store`; only parameters that the vectors depend on are part of it."""
+    def of(cls, store: WordStore, model: ModelName, settings: Word2Vec, start: Continuation | None = None) -> Identity:
+        """The identity of training `model` on `store`; only parameters that the vectors depend on are part of it.
+
+        `start` holds the vectors that the training goes on from, if any.
+        """
         stage = f"word2vec@{model}"
         params = settings.model_dump(exclude={"checkpoint_seconds", "skipgram", "cbow"})
         params |= settings.recipe(model).model_dump()
-        inputs = {"data/tokens/words": store.digest}
+        inputs = {"data/tokens/words": store.digest} | ({"init": start.digest} if start else {})
         return cls.with_code(stage, params, inputs, CODE)
 
 
 def train(
-    store: WordStore, model: ModelName, settings: Word2Vec, run_folder: Path, on_metrics: OnMetrics
+    store: WordStore,
+    model: ModelName,
+    settings: Word2Vec,
+    run_folder: Path,
+    on_metrics: OnMetrics,
+    start: Continuation | None = None,
+    lightning: bool = True,
 ) -> TrainedVectors:
     """Train `model` on `store`, going on from the newest checkpoint in `run_folder` if there is one.
 
-    A training that was broken off and goes on ends with the same bytes as an unbroken one (`threads` 1).
+    A training that was broken off and goes on ends with the same bytes as an unbroken one (`threads` 1). `start`
+    holds older vectors to begin with; `store` then has its vocabulary. Without `lightning` a plain loop runs the same
+    steps to the same bytes, and the seconds that importing Lightning takes are saved.
 
     Raises:
         DataError: nothing to train on.
@@ -73,7 +84,7 @@ def train(
     if store.manifest["splits"]["train"]["words"] == 0 or len(store.train) == 0:
         raise DataError("the training stream is empty", store.folder)
     with run_lock(run_folder), stop_on_sigterm() as stop:
-        return _Training(store, model, settings, run_folder, on_metrics, stop).run()
+        return _Training(store, model, settings, run_folder, on_metrics, stop, start, lightning).run()
 
 
 @dataclass
@@ -84,6 +95,8 @@ class _Training:
     run_folder: Path
     on_metrics: OnMetrics
     stop: StopRequest
+    start: Continuation | None
+    lightning: bool
     history: list[dict[str, Any]] = field(default_factory=list)
     done: int = 0
     epoch_loss: float = 0.0
@@ -96,8 +109,8 @@ class _Training:
         self.schedule = Schedule.of(
             self.store.train, self.settings.block_words, self.settings.recipe(self.model).epochs
         )
-        self.engine = Engine(self.model, self.store.vocabulary.counts, self.settings)
-        self.identity = Identity.of(self.store, self.model, self.settings)
+        self.engine = make_engine(self.model, self.store.vocabulary, self.settings)
+        self.identity = Identity.of(self.store, self.model, self.settings, self.start)
         self.checkpoints = Checkpoints(self.run_folder / "checkpoints", self.identity.fingerprint)
         self.log = MetricsLog(self.run_folder)
         self.meter = Meter(self.identity.stage, self.schedule.total_words, "words")
@@ -117,25 +130,29 @@ class _Training:
         heldout = [row["heldout_loss"] for row in self.history if "heldout_loss" in row]
         if heldout:
             metrics["heldout/loss"] = heldout[-1]
-        matrices = {name: np.ascontiguousarray(matrix) for name, matrix in self.engine.matrices.items()}
         return TrainedVectors(
-            matrices["input"], matrices["output"], self.history, metrics, self.schedule.epoch_words,
-            self.schedule.epochs,
-        )  # fmt: skip
+            self.engine.vectors(), self.history, metrics, self.schedule.epoch_words, self.schedule.epochs
+        )
 
     def _fit(self) -> None:
-        from firth.word2vec.module import Word2VecModule, run_steps
-
-        module = Word2VecModule(self.engine, self.store.train, self.schedule, self._after_step)
+        self.engine.evaluate(self.store.train[:0])  # compiles the kernel: the meter counts training only
         with self.meter:
             self.meter.resume_at(self.schedule.seen_before(self.done))
             self.saved_at = self.block_started = time.monotonic()
-            run_steps(module, self.done)
+            if self.lightning:
+                from firth.word2vec.module import Word2VecModule, run_steps
+
+                run_steps(Word2VecModule(self.engine, self.store.train, self.schedule, self._after_step), self.done)
+                return
+            for step in range(self.done, len(self.schedule)):
+                self._after_step(step, train_block(self.engine, self.store.train, self.schedule, step))
 
     def _resume(self) -> None:
         checkpoint = self.checkpoints.latest()
         if checkpoint is None:
             self.log.truncate(-1)
+            if self.start:
+                self.start.apply(self.engine)
             return
         self.engine.restore(checkpoint.arrays)
         state = checkpoint.state
@@ -186,7 +203,7 @@ class _Training:
 
     def _save(self) -> None:
         """Checkpoint what is done; matrices that are not finite are never saved."""
-        matrices = self.engine.matrices
+        matrices = self.engine.state
         if not all(np.isfinite(matrix.sum(dtype=np.float64)) for matrix in matrices.values()):
             raise FirthError(
                 f"{self.identity.stage}: a vector is not finite after {self.schedule.seen_before(self.done)} words; "
