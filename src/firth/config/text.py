@@ -78,13 +78,37 @@ class Prepare(Section):
     seed: Seed = 1
 
 
+class Phrases(Section):
+    """Pairs of words that are joined to one, `new york` to `new_york`, before the vocabulary is counted.
+
+    A pair is joined where (count of the pair − discount) / (count of the first × count of the second) × words of the
+    text is above the threshold: Mikolov et al. 2013b, section 4, scaled as in the word2vec toolkit.
+    """
+
+    passes: int = Field(
+        default=0, ge=0, le=8, description="0: no phrases; each pass joins two, so 2 find up to four words in a row."
+    )
+    threshold: float = Field(
+        default=100.0, gt=0.0, description="How many times more often than by chance; higher: fewer phrases."
+    )
+    discount: int = Field(default=5, ge=0, description="Taken from a pair's count: keeps rare pairs from being joined.")
+
+
 class Words(Section):
     """The word vocabulary and the id stream that word2vec reads."""
 
     lowercase: bool = Field(default=True, description="Lower-case the text before counting.")
     min_count: int = Field(default=5, ge=1, description="Rarer words are left out.")
     max_vocabulary: int = Field(default=1_000_000, ge=2, description="Most words kept, most frequent first.")
+    max_distinct: int = Field(
+        default=20_000_000,
+        ge=1000,
+        le=1_000_000_000,
+        description="Most distinct words (and, for phrases, pairs) held while counting; beyond, the rarest so far are "
+        "forgotten and their occurrences lost, which is reported.",
+    )
     numbers: Literal["keep", "digit"] = Field(default="keep", description="`digit` writes every digit as 0.")
+    phrases: Phrases = Phrases()
     shuffle: bool = Field(
         default=True, description="Put the training documents in a random order, so that no source is read last."
     )

@@ -51,7 +51,7 @@ class WordStore:
         """
         manifest = read_json(folder / MANIFEST)
         try:
-            for name in (vocabularies.FILE, *map(stream_file, SPLITS)):
+            for name in {vocabularies.FILE, *map(stream_file, SPLITS), *manifest["files"]}:
                 entry = manifest["files"][name]
                 _check(folder / name, entry["bytes"], entry["sha256"])
             size = manifest["vocabulary"]["words"]

@@ -1,0 +1,315 @@
+"""UTF-8 bytes in, word codes out: the compiled scanner and the hash table that it looks words up in.
+
+A table is three arrays. Row `i` of `entries` is one word: its first eight bytes as one number, where its bytes begin in
+`arena`, how many they are, and how often it was met; entry 0 stands for the end of a sentence. `slots` is the
+open-addressing index, a power of two long: 0 where free, else the upper half of a word's hash beside its entry + 1.
+Most words are found with one look at `slots` and one at `entries`. Equal hashes are not taken for equal words: all
+bytes are compared.
+"""
+
+# The functions below are compiled: numba knows their types, annotations would only repeat them.
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from firth.training.compile_cache import cached
+
+START, AT, LENGTH, COUNT = 0, 1, 2, 3
+"""Columns of `entries`."""
+
+APOSTROPHE = 39
+LINE_END = 10
+MULTIBYTE = 1
+"""What the table of single bytes holds for the first byte of a longer character."""
+
+_SEED = np.uint64(0xCBF29CE484222325)
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_HALF = np.uint64(32)
+_UPPER = np.uint64(0xFFFFFFFF00000000)
+_ENTRY = np.uint64(0xFFFFFFFF)
+_BYTE = np.uint64(8)
+_ONE = np.uint64(1)
+_FREE = np.uint64(0)
+
+
+@njit
+def mixed(value):
+    """`value` with every bit spread over all others."""
+    value ^= value >> _HALF
+    value *= _FACTOR
+    value ^= value >> np.uint64(29)
+    value *= _FACTOR
+    return value ^ (value >> _HALF)
+
+
+@njit
+def hash_of(arena, start, length):
+    """Hash of `length` bytes, eight at a time; the same that `scan` makes as it reads."""
+    value = _SEED
+    packed = np.uint64(0)
+    for i in range(length):
+        packed = (packed << _BYTE) | np.uint64(arena[start + i])
+        if i & 7 == 7:
+            value = (value ^ packed) * _FACTOR
+            value ^= value >> _HALF
+            packed = np.uint64(0)
+    return mixed(value ^ packed)
+
+
+@njit
+def rebuild(slots, mask, size, entries, arena):
+    """Clear the first `mask` + 1 slots and enter the words 1 … `size` − 1 again."""
+    slots[: np.int64(mask) + 1] = _FREE
+    for entry in range(1, size):
+        value = hash_of(arena, entries[entry, AT], entries[entry, LENGTH])
+        slot = value & mask
+        while slots[slot] != _FREE:
+            slot = (slot + _ONE) & mask
+        slots[slot] = (value & _UPPER) | np.uint64(entry + 1)
+
+
+@njit
+def find(value, packed, word, start, length, slots, mask, entries, arena):
+    """Entry of the word `word[start:start + length]`, or −1, and the slot where the search ended.
+
+    `value` is its hash, `packed` its first eight bytes (no word holds a zero byte: with the length that is exact); the
+    first `mask` + 1 slots are in use, and one of them is free.
+    """
+    slot = value & mask
+    tag = value & _UPPER
+    while True:
+        held = slots[slot]
+        if held == _FREE:
+            return np.int64(-1), slot
+        if held & _UPPER == tag:
+            entry = np.int64(held & _ENTRY) - 1
+            if entries[entry, LENGTH] == length and np.uint64(entries[entry, START]) == packed:
+                if length <= 8:
+                    return entry, slot
+                at = entries[entry, AT]
+                i = 8
+                while i < length and arena[at + i] == word[start + i]:
+                    i += 1
+                if i == length:
+                    return entry, slot
+        slot = (slot + _ONE) & mask
+
+
+@njit
+def append(value, packed, at, length, slot, slots, size, entries):
+    """Make entry `size` of the `length` bytes at `arena[at]`, in a free slot."""
+    entries[size, START] = np.int64(packed)
+    entries[size, AT] = at
+    entries[size, LENGTH] = length
+    slots[slot] = (value & _UPPER) | np.uint64(size + 1)
+
+
+@njit
+def held_out(line, seed, limit):
+    """Whether the line with this number is held out: its hash is below `limit` of 2^62."""
+    return np.int64(mixed(np.uint64(line) ^ mixed(np.uint64(seed) + _FACTOR)) >> np.uint64(2)) < limit
+
+
+@njit
+def push(unit, at, length, packed, start, value, arena):
+    """Write one byte behind the `length` bytes of a word at `arena[at]`.
+
+    `packed` holds the bytes since the last full eight, `start` the first full eight, `value` the hash of all full ones.
+    """
+    arena[at + length] = unit
+    packed = (packed << _BYTE) | np.uint64(unit)
+    length += 1
+    if length & 7 == 0:
+        if length == 8:
+            start = packed
+        value = (value ^ packed) * _FACTOR
+        value ^= value >> _HALF
+        packed = np.uint64(0)
+    return length, packed, start, value
+
+
+@njit
+def read_character(data, position, end, table):
+    """What `table` holds for the character of several bytes at `data[position]`, and how many bytes it has."""
+    byte = np.int64(data[position])
+    if byte < 0xE0:
+        width, point = 2, byte & 0x1F
+    elif byte < 0xF0:
+        width, point = 3, byte & 0x0F
+    else:
+        width, point = 4, byte & 0x07
+    if position + width > end:
+        return np.int64(0), 1
+    for i in range(1, width):
+        point = (point << 6) | (np.int64(data[position + i]) & 0x3F)
+    return (np.int64(table[point]) if point < len(table) else np.int64(0)), width
+
+
+@njit(nogil=True)
+def scan(data, single, table, line, seed, limit, slots, entries, arena, codes, held):  # noqa: PLR0912, PLR0915
+    """Cut `data`, UTF-8 lines, into words and write their entries to `codes`, 0 behind each line.
+
+    The lines that `held_out` picks go to `held` instead and are not counted; `line` is the number of the first one.
+    `table` is a `character_table`, `single` (256 uint8) the same for single bytes. The caller gives an empty table
+    (entry 0 present) with room for the longest possible outcome; `slots` is used in growing parts.
+    Returns (entries, codes written, codes held out); −1 entries if `data` does not end with a blank or a line end.
+    """
+    size = 1
+    written = kept_back = 0
+    end = len(data)
+    if end > 0 and (single[data[end - 1]] > APOSTROPHE or single[data[end - 1]] == MULTIBYTE):
+        return -1, written, kept_back
+    mask = np.uint64(min(len(slots), 1 << 14) - 1)
+    holding = held_out(line, seed, limit)
+    pending = False  # an apostrophe was read, which is part of the word if a letter follows
+    at = entries[0, LENGTH]
+    length = 0
+    packed, start, value = _FREE, _FREE, _SEED
+    position = 0
+    while position < end:
+        character = np.int64(single[data[position]])
+        if character > APOSTROPHE:
+            if pending:
+                length, packed, start, value = push(APOSTROPHE, at, length, packed, start, value, arena)
+                pending = False
+            while character > APOSTROPHE:
+                length, packed, start, value = push(character, at, length, packed, start, value, arena)
+                position += 1
+                character = np.int64(single[data[position]])
+        if character == MULTIBYTE:
+            character, width = read_character(data, position, end, table)
+            position += width
+            if character > APOSTROPHE:
+                if pending:
+                    length, packed, start, value = push(APOSTROPHE, at, length, packed, start, value, arena)
+                    pending = False
+                if character < 0x80:
+                    shift, unit = 0, character
+                elif character < 0x800:
+                    shift, unit = 6, 0xC0 | (character >> 6)
+                elif character < 0x10000:
+                    shift, unit = 12, 0xE0 | (character >> 12)
+                else:
+                    shift, unit = 18, 0xF0 | (character >> 18)
+                length, packed, start, value = push(unit, at, length, packed, start, value, arena)
+                while shift > 0:
+                    shift -= 6
+                    unit = 0x80 | ((character >> shift) & 0x3F)
+                    length, packed, start, value = push(unit, at, length, packed, start, value, arena)
+                continue
+        else:
+            position += 1
+        if length > 0:
+            if character == APOSTROPHE and not pending:
+                pending = True
+                continue
+            value = mixed(value ^ packed)
+            if length < 8:
+                start = packed
+            entry, slot = find(value, start, arena, at, length, slots, mask, entries, arena)
+            if entry < 0:
+                entry = size
+                append(value, start, at, length, slot, slots, size, entries)
+                size += 1
+                at += length
+                if 2 * size > np.int64(mask) and np.int64(mask) + 1 < len(slots):
+                    mask = (mask << _ONE) | _ONE
+                    rebuild(slots, mask, size, entries, arena)
+            if holding:
+                held[kept_back] = entry
+                kept_back += 1
+            else:
+                codes[written] = entry
+                written += 1
+                entries[entry, COUNT] += 1
+            length = 0
+            pending = False
+            packed, start, value = _FREE, _FREE, _SEED
+        if character == LINE_END:
+            if holding:
+                held[kept_back] = 0
+                kept_back += 1
+            else:
+                codes[written] = 0
+                written += 1
+                entries[0, COUNT] += 1
+            line += 1
+            holding = held_out(line, seed, limit)
+    return size, written, kept_back
+
+
+@njit(nogil=True)
+def merge(others, other_entries, other_arena, slots, size, entries, arena, renamed):
+    """Add the `others` entries of one table to another that has room for them; `renamed[i]` is where entry i went.
+
+    Returns the size of the larger table.
+    """
+    mask = np.uint64(len(slots) - 1)
+    renamed[0] = 0
+    entries[0, COUNT] += other_entries[0, COUNT]
+    end = entries[size - 1, AT] + entries[size - 1, LENGTH]
+    for i in range(1, others):
+        start = other_entries[i, AT]
+        length = other_entries[i, LENGTH]
+        packed = np.uint64(other_entries[i, START])
+        value = hash_of(other_arena, start, length)
+        entry, slot = find(value, packed, other_arena, start, length, slots, mask, entries, arena)
+        if entry < 0:
+            entry = size
+            for j in range(length):
+                arena[end + j] = other_arena[start + j]
+            append(value, packed, end, length, slot, slots, size, entries)
+            entries[entry, COUNT] = 0
+            size += 1
+            end += length
+        entries[entry, COUNT] += other_entries[i, COUNT]
+        renamed[i] = entry
+    return size
+
+
+@njit(nogil=True)
+def drop_rare(below, slots, size, entries, arena, renamed):
+    """Take the words with a count under `below` out of the table, in place; the others keep their order.
+
+    `renamed[i]` is the entry that i becomes, −2 for a word that is gone. Returns (size, counted words that are gone,
+    their occurrences).
+    """
+    kept = 1
+    words = occurrences = 0
+    renamed[0] = 0
+    end = entries[0, LENGTH]
+    for entry in range(1, size):
+        count = entries[entry, COUNT]
+        if count < below:
+            renamed[entry] = -2
+            words += count > 0
+            occurrences += count
+            continue
+        at = entries[entry, AT]
+        length = entries[entry, LENGTH]
+        for i in range(length):
+            arena[end + i] = arena[at + i]
+        entries[kept, START] = entries[entry, START]
+        entries[kept, AT] = end
+        entries[kept, LENGTH] = length
+        entries[kept, COUNT] = count
+        end += length
+        renamed[entry] = kept
+        kept += 1
+    rebuild(slots, np.uint64(len(slots) - 1), kept, entries, arena)
+    return kept, words, occurrences
+
+
+@njit(nogil=True)
+def rebuild_slots(slots, size, entries, arena):
+    """`rebuild` of all slots, called from Python."""
+    rebuild(slots, np.uint64(len(slots) - 1), size, entries, arena)
+
+
+scan = cached(scan, __file__)
+merge = cached(merge, __file__)
+drop_rare = cached(drop_rare, __file__)
+rebuild_slots = cached(rebuild_slots, __file__)

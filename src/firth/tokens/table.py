@@ -1,0 +1,128 @@
+"""Words and how often they were met, in three arrays that compiled code fills: far smaller than a Python dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firth.tokens.characters import character_table, lowered
+from firth.tokens.scanner import AT, COUNT, LENGTH, MULTIBYTE, drop_rare, merge, rebuild_slots, scan
+from firth.tokens.words import SENTENCE_END
+
+FULL = 0.6
+"""Largest share of slots in use."""
+
+Codes = NDArray[np.int32]
+
+
+class Scanned(NamedTuple):
+    """One piece of text: its own words, numbered as they were met, and the text as those numbers."""
+
+    words: WordTable
+    codes: Codes
+    """The training side; 0 ends a line."""
+    held: Codes
+    """The lines that were held out; their words are in `words`, not counted."""
+
+
+class WordTable:
+    """`size` entries: entry 0 is the end of a sentence, the others are words in the order in which they were met."""
+
+    def __init__(self, words: int, letters: int) -> None:
+        """Room for `words` words of together `letters` bytes; `reserve` makes more."""
+        self.size = 1
+        self.slots = np.zeros(_power_of_two(words / FULL), dtype=np.uint64)
+        self.entries = np.zeros((words + 1, 4), dtype=np.int64)
+        self.entries[0, LENGTH] = 1
+        self.arena = np.empty(letters + 1, dtype=np.uint8)
+        self.arena[0] = ord(SENTENCE_END)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How often each entry was met; a view."""
+        return self.entries[: self.size, COUNT]
+
+    @property
+    def letters(self) -> int:
+        """Bytes of all words."""
+        return int(self.entries[self.size - 1, AT] + self.entries[self.size - 1, LENGTH])
+
+    @property
+    def distinct(self) -> int:
+        """Words that were counted at least once."""
+        return int(np.count_nonzero(self.counts[1:]))
+
+    def reserve(self, words: int, letters: int) -> None:
+        """Make room for so many more words and bytes."""
+        size = self.size + words
+        if size > len(self.entries):
+            entries = np.zeros((max(size, len(self.entries) * 3 // 2), 4), dtype=np.int64)
+            entries[: self.size] = self.entries[: self.size]
+            self.entries = entries
+        used = self.letters
+        if used + letters > len(self.arena):
+            arena = np.empty(max(used + letters, len(self.arena) * 3 // 2), dtype=np.uint8)
+            arena[:used] = self.arena[:used]
+            self.arena = arena
+        if size > FULL * len(self.slots):
+            self.slots = np.zeros(_power_of_two(size / FULL), dtype=np.uint64)
+            rebuild_slots(self.slots, self.size, self.entries, self.arena)
+
+    def add(self, other: WordTable) -> Codes:
+        """Add the words and counts of `other`; the entry that each of its entries has here."""
+        self.reserve(other.size, other.letters)
+        renamed = np.empty(other.size, dtype=np.int32)
+        self.size = merge(
+            other.size, other.entries, other.arena, self.slots, self.size, self.entries, self.arena, renamed
+        )
+        return renamed
+
+    def drop(self, below: int) -> tuple[Codes, int, int]:
+        """Forget the words met less than `below` times.
+
+        Returns:
+            The new entry of each entry, −2 for a word that is gone; how many counted words are gone; their occurrences.
+        """
+        renamed = np.empty(self.size, dtype=np.int32)
+        self.size, words, occurrences = drop_rare(below, self.slots, self.size, self.entries, self.arena, renamed)
+        return renamed, int(words), int(occurrences)
+
+    def names(self, entries: Iterable[int]) -> list[str]:
+        """The words of these entries."""
+        spans = self.entries[np.fromiter(entries, dtype=np.int64), AT : LENGTH + 1].tolist()
+        return [self.arena[at : at + length].tobytes().decode(errors="surrogatepass") for at, length in spans]
+
+
+def scan_text(
+    lines: bytes, lowercase: bool, numbers: str, first_line: int = 0, heldout: float = 0.0, seed: int = 0
+) -> Scanned:
+    """Cut UTF-8 `lines` into words, as `words.split` does; other threads run meanwhile.
+
+    `heldout` is the share of lines to hold out, chosen by a hash of `seed` and the line's number, which is counted
+    from `first_line`.
+    """
+    table = character_table(lowercase, numbers == "digit")
+    if not lines.endswith((b"\n", b" ")):
+        lines += b" "  # where the scanner stops
+    data = np.frombuffer(lowered(lines) if lowercase else lines, dtype=np.uint8)
+    # the system gives memory only where it is written to: room for the longest possible outcome costs nothing
+    words = WordTable(len(data) // 2 + 1, 2 * len(data))
+    codes = np.empty(len(data) + 1, dtype=np.int32)
+    held = np.empty(len(data) + 1 if heldout else 0, dtype=np.int32)
+    words.size, written, kept_back = scan(
+        data, _single(table), table, first_line, seed, round(heldout * (1 << 62)),
+        words.slots, words.entries, words.arena, codes, held,
+    )  # fmt: skip
+    return Scanned(words, codes[:written], held[:kept_back])
+
+
+def _single(table: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """`table` for the bytes of UTF-8 taken alone."""
+    return np.concatenate([table[:128].astype(np.uint8), np.full(128, MULTIBYTE, dtype=np.uint8)])
+
+
+def _power_of_two(least: float) -> int:
+    return 1 << max(4, int(least).bit_length())
