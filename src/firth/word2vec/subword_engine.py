@@ -11,14 +11,11 @@ from firth.config.word2vec import ModelName, Word2Vec
 from firth.errors import ConfigError
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.engine import Engine, Ids, Result
-from firth.word2vec.matrices import Floats, aligned, check_aligned, chunks_of, initial_input
+from firth.word2vec.matrices import Floats, aligned, check_aligned, chunks_of
 from firth.word2vec.sampling import AliasTable, keep_thresholds, noise_distribution
 from firth.word2vec.stretches import heldout_state, not_a_word, parts, read_only, together
 from firth.word2vec.subword_kernels import subword_kernel
-from firth.word2vec.subwords import SubwordRows, composed
-
-_BLOCK = 1 << 22
-"""Random numbers drawn at a time when the n-gram rows are filled, which bounds the memory beside them."""
+from firth.word2vec.subwords import SubwordRows, composed, fill_with_chance
 
 
 class SubwordEngine(Engine):
@@ -37,9 +34,9 @@ class SubwordEngine(Engine):
         if need > _memory():
             raise ConfigError(_too_much(need, buckets, dim, f"; this machine has {_memory() / 1e9:.1f} GB"))
         try:
-            self.input = initial_input(len(counts), dim, settings.seed)
-            self.ngrams = _initial_ngrams(buckets, dim, settings.seed)
-            self.output = aligned(len(counts), dim)
+            self.input, self.ngrams, self.output = (aligned(rows, dim) for rows in (len(counts), buckets, len(counts)))
+            fill_with_chance(self.input[:, :dim], settings.seed, 0)
+            fill_with_chance(self.ngrams[:, :dim], settings.seed, 1)
         except MemoryError:
             raise ConfigError(_too_much(need, buckets, dim, "; so much is not free")) from None
         self.subwords = SubwordRows.of(vocabulary, settings.subwords)
@@ -92,17 +89,6 @@ class SubwordEngine(Engine):
         if words < 0:
             raise not_a_word(ids, position, size)
         return Result(words, examples, loss)
-
-
-def _initial_ngrams(buckets: int, dim: int, seed: int) -> Floats:
-    """n-gram rows before training: uniform in (−0.5, 0.5) / dim, other numbers than the words' own rows have."""
-    matrix = aligned(buckets, dim)
-    random = np.random.default_rng((seed, 1))
-    step = max(1, _BLOCK // dim)
-    for first in range(0, buckets, step):
-        rows = matrix[first : first + step]
-        rows[:, :dim] = (random.random((len(rows), dim), dtype=np.float32) - np.float32(0.5)) / dim
-    return matrix
 
 
 def _memory() -> int:

@@ -24,8 +24,8 @@ _BASIS, _PRIME, _MASK = 2166136261, 16777619, 0xFFFFFFFF
 _SIGNED = ((np.arange(256, dtype=np.uint8).view(np.int8)).astype(np.int32)).view(np.uint32)
 """Each byte as the 32 bits that are mixed in."""
 
-_BLOCK = 16_384
-"""Words hashed together, which bounds the memory."""
+_WORDS, _FLOATS = 16_384, 1 << 22
+"""Words hashed, and floats gathered or drawn, at a time, which bounds the memory."""
 
 
 def bucket_of(ngram: str, buckets: int) -> int:
@@ -62,7 +62,7 @@ class SubwordRows:
     def of(cls, vocabulary: Vocabulary, subwords: Subwords) -> SubwordRows:
         """The rows of all words of `vocabulary`; `subwords.buckets` is at least 1."""
         words = vocabulary.words
-        parts = [_rows_of(words[first : first + _BLOCK], subwords) for first in range(0, len(words), _BLOCK)]
+        parts = [_rows_of(words[first : first + _WORDS], subwords) for first in range(0, len(words), _WORDS)]
         rows = np.concatenate([np.zeros(0, np.int32), *(rows for rows, _ in parts)])
         counts = np.concatenate([np.zeros(0, np.int64), *(counts for _, counts in parts)])
         offsets = np.zeros(len(words) + 1, np.int64)
@@ -83,11 +83,25 @@ class SubwordRows:
         return self.rows[self.offsets[i] : self.offsets[i + 1]]
 
 
+def fill_with_chance(matrix: NDArray[np.float32], *key: int) -> None:
+    """Make `matrix` (rows, dim) what rows are before training, as in fastText: uniform in (−1, 1) / dim.
+
+    Twice what rows of whole words start with, because a mean is smaller than what it is made of. `key` is (seed, 0) for
+    words' own rows, (seed, 1) for n-grams'.
+    """
+    random, dim = np.random.default_rng(key), matrix.shape[1]
+    step = max(1, _FLOATS // dim)
+    for first in range(0, len(matrix), step):
+        rows = matrix[first : first + step]
+        rows[:] = (random.random(rows.shape, dtype=np.float32) * 2 - 1) / np.float32(dim)
+
+
 def composed(own: NDArray[np.float32], ngrams: NDArray[np.float32], rows: SubwordRows) -> NDArray[np.float32]:
     """Input vectors as they are used (vocabulary, dim): the mean of a word's own row and of its n-grams' rows."""
     result = own.astype(np.float32)  # a copy
-    for first in range(0, len(rows), _BLOCK):
-        last = min(first + _BLOCK, len(rows))
+    step = max(1, _FLOATS // (own.shape[1] * (1 + rows.most)))
+    for first in range(0, len(rows), step):
+        last = min(first + step, len(rows))
         low, high = int(rows.offsets[first]), int(rows.offsets[last])
         if low == high:
             continue

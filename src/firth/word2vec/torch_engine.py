@@ -20,7 +20,7 @@ from firth.word2vec.matrices import Floats, initial_input
 from firth.word2vec.reference import FullSoftmax, Hidden, HierarchicalSoftmax, NegativeSampling, Target, loss_of, step
 from firth.word2vec.sampling import AliasTable, keep_thresholds, noise_distribution
 from firth.word2vec.stretches import heldout_state, not_a_word, parts, read_only, together
-from firth.word2vec.subwords import SubwordRows, composed
+from firth.word2vec.subwords import SubwordRows, composed, fill_with_chance
 
 FULL_SOFTMAX_WORDS = 50_000
 """Largest vocabulary that the full softmax is offered for: each example reads and changes the whole output matrix."""
@@ -117,9 +117,12 @@ class TorchEngine(Engine):
 def _initial_rows(size: int, settings: Word2Vec) -> Floats:
     """Own rows and n-gram rows before training, as the compiled engines have them."""
     dim, buckets = settings.dim, settings.subwords.buckets
-    own = initial_input(size, dim, settings.seed)[:, :dim]
-    ngrams = np.random.default_rng((settings.seed, 1)).random((buckets, dim), dtype=np.float32) - np.float32(0.5)
-    return np.concatenate([own, ngrams / dim])
+    if buckets == 0:
+        return initial_input(size, dim, settings.seed)[:, :dim]
+    rows = np.empty((size + buckets, dim), dtype=np.float32)
+    fill_with_chance(rows[:size], settings.seed, 0)
+    fill_with_chance(rows[size:], settings.seed, 1)
+    return rows
 
 
 def _bags(size: int, subwords: SubwordRows | None) -> list[Tensor]:
