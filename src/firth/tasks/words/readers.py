@@ -76,9 +76,9 @@ def parse_pairs(data: bytes, where: Path | str) -> list[Pair]:
     cut = next((cut for cut in ("\t", ",") if cut in lines[0][1]), None)
     table = [(number, line, _fields(line, cut)) for number, line in lines]
     width = len(table[0][2])
-    if HEADER.search(table[0][1]) and not any(_is_number(field) for field in table[0][2]):
+    first, second, score = _columns(table[min(1, len(table) - 1)][2][:width])
+    if HEADER.search(table[0][1]) and width >= COLUMNS and not _is_number(table[0][2][score]):
         del table[0]
-    first, second, score = _columns(table[0][2]) if table else (0, 1, 2)
     pairs: list[Pair] = []
     for number, line, fields in table:
         if len(fields) != width or width < COLUMNS or not all(fields[column] for column in (first, second, score)):

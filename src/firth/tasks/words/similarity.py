@@ -12,8 +12,8 @@ from firth.tasks.bootstrap import Interval, rank_correlation, rank_interval
 from firth.tasks.words.lexicon import Lexicon, fold
 from firth.tasks.words.readers import Pair
 
-Compose = Callable[[str], NDArray[np.float32]]
-"""The vector (dim,) of a word outside the vocabulary, made of its n-grams."""
+Compose = Callable[[str], NDArray[np.float32] | None]
+"""The vector (dim,) of a word outside the vocabulary, made of its n-grams; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def score_similarity(
     unit = dict(zip(rows, lexicon.unit(list(rows.values())), strict=True)) if rows else {}
     unknown = [word for key, word in asked.items() if key not in rows]
     if compose is not None:
-        unit |= {fold(word): _unit(compose(word)) for word in unknown}
+        unit |= {fold(word): _unit(vector) for word in unknown if (vector := compose(word)) is not None}
     known = [[unit.get(fold(word)) for word in (pair.first, pair.second)] for pair in pairs]
     cosines = [None if first is None or second is None else float(first @ second) for first, second in known]
     human = np.array([pair.human for pair, cosine in zip(pairs, cosines, strict=True) if cosine is not None])

