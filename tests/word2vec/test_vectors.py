@@ -2,11 +2,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from safetensors.numpy import save_file
+from trained_words import news
 
-from firth.errors import DataError, FirthError, IntegrityError
+from firth.config.word2vec import Subwords
+from firth.errors import FirthError, IntegrityError
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.interchange import read_binary, read_text, write_binary, write_text
+from firth.word2vec.search import Approximate
+from firth.word2vec.spelling import near_spellings
+from firth.word2vec.subwords import out_of_vocabulary
 from firth.word2vec.vectors import FILE, UnknownWordError, Vectors, save_matrices
 
 WORDS = ("king", "queen", "man", "woman", "apple", "été")
@@ -96,89 +100,133 @@ def test_harmed_vectors_are_refused_by_name(folder, harm):
     elif harm == "nan":
         save_matrices(folder, vocabulary(), {"input": MATRIX * np.float32(np.nan), "output": MATRIX})
     else:
-        from safetensors.numpy import save_file
-
         save_file({"output": MATRIX}, path)
     with pytest.raises(FirthError, match=FILE):
         Vectors.load(folder)
 
 
-FORMATS = [(write_text, read_text, False), (write_binary, read_binary, True)]
+@pytest.mark.parametrize("held", ["nodes", "nothing"])
+@pytest.mark.parametrize("which", ["output", "sum", "concat"])
+def test_vectors_without_outputs_say_so(tmp_path, held, which):
+    matrices = {"input": MATRIX} if held == "nothing" else {"input": MATRIX, "nodes": MATRIX[:-1]}
+    save_matrices(tmp_path, vocabulary(), matrices)
+    assert Vectors.load(tmp_path).dim == 3
+    why = "imported, or trained without" if held == "nothing" else "trained with hierarchical softmax"
+    with pytest.raises(FirthError, match=rf"holds no output vectors \({why}\); only `input`"):
+        Vectors.load(tmp_path, which)
 
 
-@pytest.mark.parametrize(("write", "read", "binary"), FORMATS)
-def test_gensim_loads_ours_and_finds_the_same_neighbours(tmp_path, write, read, binary):
-    from gensim.models import KeyedVectors
+def test_phrases_and_capitals_find_their_word():
+    vectors = Vectors(vocabulary(("new_york", "new", "york", "Paris", "paris", "the . end")), MATRIX)
+    for said in ("new_york", "new york", "New York", " New  York\n", "NEW_YORK"):
+        assert vectors.vocabulary.words[vectors.id_of(said)] == "new_york"
+        assert said in vectors
+    assert vectors.vocabulary.words[vectors.id_of("Paris")] == "Paris"
+    assert vectors.vocabulary.words[vectors.id_of("PARIS")] == "paris"
+    assert vectors.vocabulary.words[vectors.id_of("the . end")] == "the . end"
+    with pytest.raises(UnknownWordError, match="'new paris' is not in the vocabulary of 6 words; its words are, each"):
+        vectors["new paris"]
+    assert [word for word, _ in vectors.most_similar("New York", 9)].count("new_york") == 0
 
+
+def edits(a, b):
+    """Optimal string alignment, as the textbook writes it."""
+    table = {(i, 0): i for i in range(len(a) + 1)} | {(0, j): j for j in range(len(b) + 1)}
+    for i in range(1, len(a) + 1):
+        for j in range(1, len(b) + 1):
+            table[i, j] = min(
+                table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + (a[i - 1] != b[j - 1])
+            )  # fmt: skip
+            if i > 1 and j > 1 and a[i - 1] == b[j - 2] and a[i - 2] == b[j - 1]:
+                table[i, j] = min(table[i, j], table[i - 2, j - 2] + 1)
+    return table[len(a), len(b)]
+
+
+@given(st.lists(st.text("abé𝒳", min_size=1, max_size=6), unique=True, max_size=30), st.text("abé𝒳", max_size=6))
+def test_near_spellings_are_the_fewest_edits_away(words, word):
+    allowed = 0 if not word else 1 if len(word) <= 3 else 2
+    ranked = sorted((edits(word, other), i) for i, other in enumerate(words)) if word else []
+    assert near_spellings(word, words, 4) == [words[i] for count, i in ranked if count <= allowed][:4]
+
+
+def test_odd_words_are_simply_unknown():
     vectors = Vectors(vocabulary(), MATRIX)
-    write(vectors, tmp_path / "vectors")
-    loaded = KeyedVectors.load_word2vec_format(str(tmp_path / "vectors"), binary=binary)
-    assert loaded.index_to_key == list(WORDS)
-    np.testing.assert_array_equal(loaded.vectors, MATRIX)
-    ours, theirs = vectors.most_similar("king", 5), loaded.most_similar("king", topn=5)
-    assert [word for word, _ in ours] == [word for word, _ in theirs]
-    np.testing.assert_allclose([score for _, score in ours], [score for _, score in theirs], rtol=1e-5)
+    for word in ("", " ", "x" * 100_000, "\udcff", "İİİİ", "\x00"):
+        assert word not in vectors
+        with pytest.raises(UnknownWordError, match="is not in the vocabulary of 6 words"):
+            vectors.most_similar(word)
 
 
-@pytest.mark.parametrize(("write", "read", "binary"), FORMATS)
-def test_we_load_gensims(tmp_path, write, read, binary):
-    from gensim.models import KeyedVectors
-
-    theirs = KeyedVectors(3)
-    theirs.add_vectors(list(WORDS), MATRIX)
-    theirs.save_word2vec_format(str(tmp_path / "vectors"), binary=binary)
-    vectors = read(tmp_path / "vectors")
-    assert vectors.vocabulary.words == WORDS
-    np.testing.assert_allclose(vectors.matrix, MATRIX, rtol=1e-6)
+SUBWORDS = Subwords(buckets=50, shortest=3, longest=4)
+NGRAMS = np.random.default_rng(5).normal(size=(50, 3)).astype(np.float32)
 
 
-@given(arrays(np.float32, (4, 3), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
-@pytest.mark.parametrize(("write", "read", "binary"), FORMATS)
-def test_round_trips_are_exact(tmp_path_factory, write, read, binary, matrix):
-    path = tmp_path_factory.mktemp("trip") / "vectors"
-    write(Vectors(vocabulary(WORDS[:4]), matrix), path)
-    again = read(path)
-    np.testing.assert_array_equal(again.matrix, matrix)
-    assert again.vocabulary.words == WORDS[:4]
+def test_words_outside_the_vocabulary_are_made_of_their_ngrams(tmp_path):
+    save_matrices(tmp_path, vocabulary(), {"input": MATRIX, "output": MATRIX, "ngrams": NGRAMS}, SUBWORDS)
+    vectors = Vectors.load(tmp_path)
+    made = out_of_vocabulary("kingly", NGRAMS, SUBWORDS)
+    np.testing.assert_array_equal(vectors["kingly"], made)
+    np.testing.assert_array_equal(vectors["Kingly"], made)
+    np.testing.assert_array_equal(vectors["King"], MATRIX[0])
+    assert "kingly" not in vectors
+    found = vectors.most_similar("kingly", 99)
+    assert sorted(word for word, _ in found) == sorted(WORDS)
+    cosines = MATRIX @ made / np.linalg.norm(MATRIX, axis=1) / np.linalg.norm(made)
+    assert found[0] == (WORDS[cosines.argmax()], pytest.approx(cosines.max(), abs=1e-6))
+    assert vectors.similarity("kingly", "kingly") == pytest.approx(1)
+    assert len(vectors.analogy("man", "kingly", "woman", 9, "3cosmul")) == 4
+    with pytest.raises(UnknownWordError, match="no n-grams of 3"):
+        vectors[""]
+    with pytest.raises(UnknownWordError, match="not in the vocabulary"):
+        Vectors.load(tmp_path, "output")["kingly"]
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "line 1: the first line is not"),
-        (b"king 1 2\n", "line 1: the first line is not"),
-        (b"2 2\nking 1 2\n", "line 3: ends after 1 of 2"),
-        (b"2 2\nking 1 2\nman 1\n", "line 3: the vector of 'man' has 1"),
-        (b"2 2\nking 1 2\nman 1 x\n", "line 3: the vector of 'man' is not 2 numbers"),
-        (b"2 2\nking 1 2\nking 1 3\n", "occurs twice"),
-        (b"1 2\nking 1 nan\n", "not finite"),
-        (b"1 2\nking 1 2\nman 1 2\n", "goes on"),
-        (b"1 2\n\xff 1 2\n", "UTF-8"),
-        (b"99999999999 300\nking 1 2\n", "too short"),
-    ],
-)
-def test_harmed_text_is_refused_with_its_line(tmp_path, content, says):
-    path = tmp_path / "vectors.txt"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=says):
-        read_text(path)
+@pytest.mark.parametrize("harm", ["no settings", "not settings", "other buckets", "other dim"])
+def test_ngrams_without_their_settings_are_refused(tmp_path, harm):
+    save_matrices(tmp_path, vocabulary(), {"input": MATRIX, "ngrams": NGRAMS}, SUBWORDS)
+    about = {"other buckets": '{"buckets": 49, "shortest": 3, "longest": 4}', "not settings": "?"}.get(
+        harm, SUBWORDS.model_dump_json()
+    )
+    ngrams = NGRAMS[:, :2].copy() if harm == "other dim" else NGRAMS
+    metadata = None if harm == "no settings" else {"subwords": about}
+    save_file({"input": MATRIX, "ngrams": ngrams}, tmp_path / FILE, metadata=metadata)
+    with pytest.raises(IntegrityError, match="n-gram"):
+        Vectors.load(tmp_path)
 
 
-def test_torn_binary_is_refused(tmp_path):
-    path = tmp_path / "vectors.bin"
-    write_binary(Vectors(vocabulary(), MATRIX), path)
-    whole = path.read_bytes()
-    for cut in (3, 10, len(whole) // 2, len(whole) - 2):
-        path.write_bytes(whole[:cut])
-        with pytest.raises(DataError):
-            read_binary(path)
-    path.write_bytes(whole + b"more")
-    with pytest.raises(DataError, match="goes on"):
-        read_binary(path)
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`:DeprecationWarning")  # gensim's own call
+def test_trained_vectors_answer_as_in_gensim():
+    theirs, ours = news()
+
+    def same(mine, yours):
+        assert [word for word, _ in mine] == [word for word, _ in yours]
+        np.testing.assert_allclose([score for _, score in mine], [score for _, score in yours], rtol=1e-4)
+
+    words = [word for word in ours.vocabulary.words[:400] if word.isalpha()][::9]
+    for a, b, c in zip(words[::3], words[1::3], words[2::3], strict=False):
+        same(ours.most_similar(a), theirs.most_similar(a))
+        same(ours.most_similar([a, b], 7, negative=c), theirs.most_similar([a, b], negative=[c], topn=7))
+        same(ours.most_similar(ours[a], 5), theirs.most_similar(ours[a], topn=5))
+        same(ours.analogy(c, a, b, 5), theirs.most_similar([a, b], negative=[c], topn=5))
+        same(ours.analogy(c, a, b, 5, "3cosmul"), theirs.most_similar_cosmul([a, b], negative=[c], topn=5))
+        assert ours.doesnt_match([a, b, c, "the"]) == theirs.doesnt_match([a, b, c, "the"])
+        assert ours.similarity(a, b) == pytest.approx(theirs.similarity(a, b), abs=1e-6)
+    assert ours.neighbours(words, 4) == [ours.most_similar(word, 4) for word in words]
+    by_index = ours.neighbours(words, 4, approximate=Approximate.build(ours.exact, threads=1))
+    agreed = [set(a) & set(b) for a, b in zip(by_index, ours.neighbours(words, 4), strict=True)]
+    assert sum(map(len, agreed)) > 0.95 * 4 * len(words)
 
 
-def test_a_word_with_a_space_cannot_be_exported(tmp_path):
-    vectors = Vectors(vocabulary(("new york", "b")), MATRIX[:2])
-    for write in (write_text, write_binary):
-        with pytest.raises(DataError, match="'new york' cannot be written"):
-            write(vectors, tmp_path / "vectors")
+def test_what_cannot_be_asked_is_said():
+    vectors = Vectors(vocabulary(), MATRIX)
+    with pytest.raises(ValueError, match="nothing is asked"):
+        vectors.most_similar([])
+    with pytest.raises(ValueError, match="these have 3 numbers"):
+        vectors.most_similar(MATRIX[0, :2])
+    with pytest.raises(ValueError, match="one of 3cosadd, 3cosmul"):
+        vectors.analogy("king", "man", "queen", method="cosine")
+    with pytest.raises(FirthError, match="one of at least 3"):
+        vectors.doesnt_match(["king", "man"])
+    assert vectors.doesnt_match(["king", "king", "apple"]) == "apple"
+    assert vectors.neighbours([]) == []

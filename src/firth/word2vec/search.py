@@ -117,10 +117,11 @@ def _candidates(scores: NDArray[np.floating], n: int) -> NDArray[np.int64]:
 class Approximate:
     """A graph of near rows (HNSW, Malkov and Yashunin 2018; `usearch`) walked instead of comparing with all.
 
-    It may miss a near row; those found have their exact cosines. Where too few are found, all rows are compared.
+    It may miss a near row; those found have their exact cosines. Where too few are found, all rows are compared. Of
+    vectors that are hardly trained and all point one way (mean cosine near 1) it misses many.
     """
 
-    CONNECTIONS, WIDTH_BUILDING, WIDTH_ASKING = 16, 128, 128
+    CONNECTIONS, WIDTH_BUILDING, WIDTH_ASKING = 16, 128, 256
 
     def __init__(self, exact: Exact, index: Index) -> None:
         self.exact = exact
