@@ -291,3 +291,42 @@ def test_parts_of_a_stretch_draw_what_the_whole_would(monkeypatch):
     assert results[0][0].words == results[1][0].words == 60
     assert results[0][0].loss == pytest.approx(results[1][0].loss, rel=1e-5)
     np.testing.assert_allclose(results[0][1]["input"], results[1][1]["input"], atol=1e-6)
+
+
+def test_a_training_goes_on_from_the_devices_checkpoint(tmp_path):
+    """Through the stage's own loop: matrices go to checkpoints on the host and back to the device."""
+    pytest.importorskip("lightning")
+    pytest.importorskip("pyarrow")
+    from firth.config.text import Words
+    from firth.tokens.encode import build_store
+    from firth.tokens.store import WordStore
+    from firth.word2vec.train import train
+
+    sentences = [" ".join(f"w{word}" for word in row[:-1]) for row in topical(20).reshape(-1, 11)]
+    build_store([sentences], [sentences[:3]], Words(min_count=1, shuffle=False), tmp_path / "words")
+    recipe = Recipe(learning_rate=0.1, epochs=2)
+    settings = Word2Vec(
+        backend="triton",
+        dim=16,
+        window=2,
+        negatives=2,
+        sample=0.0,
+        block_words=1000,
+        checkpoint_seconds=1e-6,
+        skipgram=recipe,
+    )
+    store, steps = WordStore.open(tmp_path / "words"), []
+
+    def fall_over(step, metrics):
+        steps.append(step)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+
+    unbroken = train(store, "skipgram", settings, tmp_path / "unbroken", lambda step, metrics: None)
+    with pytest.raises(KeyboardInterrupt):
+        train(store, "skipgram", settings, tmp_path / "broken", fall_over)
+    train_again = train(store, "skipgram", settings, tmp_path / "broken", lambda step, metrics: steps.append(step))
+    assert steps == [200, 400, 400]
+    for name, matrix in unbroken.matrices.items():
+        assert matrix.any()
+        np.testing.assert_allclose(train_again.matrices[name], matrix, atol=1e-4)
