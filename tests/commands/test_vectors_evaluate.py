@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from firth.commands import vectors_evaluate
+from firth.cli import app
 from firth.config.load import preset_text
 from firth.config.word2vec import Subwords
 from firth.errors import DataError, FirthError
@@ -43,9 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def evaluate(*arguments: str) -> str:
     """What the command prints; its errors are raised."""
-    app = typer.Typer()
-    vectors_evaluate.add_to(app)
-    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    result = CliRunner().invoke(app, ["vectors", "evaluate", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 

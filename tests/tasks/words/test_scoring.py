@@ -104,3 +104,17 @@ def test_words_outside_the_vocabulary_are_scored_when_their_vectors_can_be_made(
     assert (found.covered, found.composed, found.unknown) == (3, 2, ["kings", "x"])
     plain = score_similarity(words, matrix, pairs, bootstrap=100, seed=1)
     assert (plain.covered, plain.composed, plain.cosines[2]) == (1, 0, None)
+
+
+@pytest.mark.parametrize("candidates", [3, 7, 100])
+def test_of_equally_near_words_the_most_frequent_is_the_answer(
+    candidates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firth.tasks.words.analogies.CANDIDATES", candidates)
+    words = [f"w{row}" for row in range(10)]
+    matrix = np.zeros((10, 4), dtype=np.float32)
+    matrix[[0, 1, 2], [0, 1, 2]] = 1
+    matrix[[5, 8], 1] = 1  # as near to w1 - w0 + w2 as each other, to the last bit
+    asked = AnalogyFile.parse(b": family\nw0 w1 w2 w5\n", "questions.txt")
+    found = analogy_result(words, matrix, asked, restrict_vocabulary=10, bootstrap=100, seed=1)
+    assert found["score"] == 1.0
