@@ -100,7 +100,14 @@ def check(got, expected, dim, *matrices):
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])
-@pytest.mark.parametrize(("dim", "negatives"), [(16, 5), (100, 5), (33, 9)])
+@pytest.mark.parametrize(
+    ("dim", "negatives"),
+    [
+        (16, 5),
+        (100, 5),
+        *(pytest.param(*size, marks=pytest.mark.slow) for size in [(33, 9), (1, 1), (300, 2), (1000, 5), (17, 50)]),
+    ],
+)
 def test_kernel_does_the_steps_of_the_reference(model, dim, negatives):
     rng = np.random.default_rng(dim)
     stream = rng.integers(0, 50, 120)
@@ -108,6 +115,14 @@ def test_kernel_does_the_steps_of_the_reference(model, dim, negatives):
     got, expected, *matrices = run_both(model, stream.tolist(), 50, dim, negatives=negatives)
     assert got[0] == np.count_nonzero(stream >= 0)
     check(got, expected, dim, *matrices)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+def test_the_widest_rows_and_windows(model):
+    stream = np.random.default_rng(2).integers(0, 300, 150).tolist()
+    got, expected, *matrices = run_both(model, stream, 300, 4096, window=100, negatives=1, rate=0.01)
+    check(got, expected, 4096, *matrices)
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])

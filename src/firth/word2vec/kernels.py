@@ -1,7 +1,7 @@
 """Skip-gram and CBOW over a stretch of the id stream: subsample, draw windows and noise, hand tiles their rows.
 
 Random numbers are splitmix64: the state is a counter, a draw is the counter well mixed. Noise is drawn one centre
-ahead, so that its rows are on their way from memory while the centre before is worked on.
+ahead: the tile of a centre asks for the rows of the next one, which are then on their way from memory.
 """
 
 # The functions below are compiled: numba knows their types, annotations would only repeat them.
@@ -18,8 +18,18 @@ from numba import njit
 from firth.training import splitmix
 from firth.training.compile_cache import cached
 from firth.training.splitmix import bits, following
+from firth.word2vec import bag as bag_code
 from firth.word2vec import tile as tile_code
-from firth.word2vec.tile import ALIGNMENT, LANES, TOTALS, add_difference, mean_of_rows, prefetch_row, tile
+from firth.word2vec.bag import bag_tile
+from firth.word2vec.tile import (
+    ALIGNMENT,
+    LANES,
+    TOTALS,
+    add_difference,
+    copy_row,
+    tile,
+    tile_and_prefetch,
+)
 
 SENTENCE = 1000
 """Longest sentence in words after subsampling; a longer one is cut, as in the toolkit."""
@@ -33,6 +43,7 @@ FLUSH = 2048
 
 _HIGH = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
+_SIGN = np.int64(63)
 
 Kernel = Callable[..., tuple[int, int, int, float]]
 """What `kernel` returns."""
@@ -42,7 +53,8 @@ Kernel = Callable[..., tuple[int, int, int, float]]
 def noise_word(draw, thresholds, others):
     """A word of the noise distribution from 64 random bits: the upper half picks the slot, the lower one decides."""
     slot = np.int64(((draw >> _HIGH) * np.uint64(len(thresholds))) >> _HIGH)
-    return slot if (draw & _LOW) <= np.uint64(thresholds[slot]) else np.int64(others[slot])
+    beyond = (np.int64(thresholds[slot]) - np.int64(draw & _LOW)) >> _SIGN  # −1 or 0: a branch would be mispredicted
+    return slot ^ ((slot ^ np.int64(others[slot])) & beyond)
 
 
 @njit
@@ -61,9 +73,8 @@ def read_sentence(stream, position, stop, keep, state, sentence):
             break
         read += 1
         state = following(state)
-        if (bits(state) >> _HIGH) <= np.uint64(keep[word]):
-            sentence[kept] = word
-            kept += 1
+        sentence[kept] = word  # stays only if `kept` counts it: a branch would be mispredicted
+        kept += 1 + ((np.int64(keep[word]) - np.int64(bits(state) >> _HIGH)) >> _SIGN)
     return kept, read, position, state
 
 
@@ -118,8 +129,8 @@ def separate(rows, count, copies, chunks):
             continue
         rows[count + j] = rows[j]
         own = copies + 2 * j * row_bytes
-        mean_of_rows(rows.ctypes.data + 8 * j, 1, own, chunks)
-        mean_of_rows(rows.ctypes.data + 8 * j, 1, own + row_bytes, chunks)
+        copy_row(rows[j], own, chunks)
+        copy_row(rows[j], own + row_bytes, chunks)
         rows[j] = own
 
 
@@ -131,7 +142,7 @@ def merge(rows, count, copies, chunks):
         if rows[j] != rows[count + j]:
             own = copies + 2 * j * row_bytes
             rows[j] = rows[count + j]
-            add_difference(rows.ctypes.data + 8 * j, 1, own, own + row_bytes, chunks)
+            add_difference(rows[j], own, own + row_bytes, chunks)
 
 
 @cache
@@ -162,11 +173,12 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
         words = np.empty(outputs, np.int64)  # positive and noise of this one
         rows = np.empty(2 * outputs, np.int64)  # their addresses, and room for `separate`
         contexts = np.empty(2 * window + 2, np.int64)
+        coming = np.full(outputs + 1, input_base, np.int64)  # rows to ask for: of noise, next centre, new context
         pair = np.empty(4, np.int64)
-        buffer = np.zeros((2 * outputs + 6) * row_bytes + ALIGNMENT, np.uint8)
+        buffer = np.zeros((2 * outputs + 5) * row_bytes + ALIGNMENT, np.uint8)
         scratch = (buffer.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         pair_copies = scratch + 2 * outputs * row_bytes
-        hidden = pair_copies + 4 * row_bytes
+        mean = pair_copies + 4 * row_bytes
         totals = np.zeros(TOTALS, np.float32)
         products = totals[:LANES]
         exponents = totals[LANES : 2 * LANES].view(np.int32)
@@ -175,6 +187,7 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
         totals_at = totals.ctypes.data
         rows_at = rows.ctypes.data
         contexts_at = contexts.ctypes.data
+        coming_at = coming.ctypes.data
         pair_at = pair.ctypes.data
 
         position, words_read, examples, tiles, loss = start, 0, 0, 0, 0.0
@@ -197,9 +210,10 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
                     for j in range(negatives):
                         state = following(state)
                         ahead[j] = noise_word(bits(state), thresholds, others)
-                        prefetch_row(output_base + ahead[j] * row_bytes, chunks)
+                        coming[j] = output_base + ahead[j] * row_bytes
+                    coming[negatives] = output_base + sentence[centre + 1] * row_bytes
                     if centre + 1 + window < length:
-                        prefetch_row(input_base + sentence[centre + 1 + window] * row_bytes, chunks)
+                        coming[outputs] = input_base + sentence[centre + 1 + window] * row_bytes
                 if centre < 0:
                     continue
                 for j in range(outputs):
@@ -223,7 +237,12 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
                         if first + 1 == count:
                             tile(contexts_at + 8 * first, rows_at, step_rate, totals_at, 1, outputs, chunks)
                         elif contexts[first] != contexts[first + 1]:
-                            tile(contexts_at + 8 * first, rows_at, step_rate, totals_at, 2, outputs, chunks)
+                            if first:
+                                tile(contexts_at + 8 * first, rows_at, step_rate, totals_at, 2, outputs, chunks)
+                            else:
+                                tile_and_prefetch(
+                                    contexts_at, rows_at, step_rate, totals_at, coming_at, 2, outputs, chunks
+                                )
                         else:
                             pair[0] = pair[1] = pair[2] = pair[3] = contexts[first]
                             separate(pair, 2, pair_copies, chunks)
@@ -235,19 +254,16 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
                         tiles += 1
                 else:
                     examples += 1
-                    mean_of_rows(contexts_at, count, hidden, chunks)
-                    mean_of_rows(contexts_at, count, hidden + row_bytes, chunks)
-                    pair[0] = hidden
                     if repeated:
                         separate(rows, outputs, scratch, chunks)
-                    tile(pair_at, rows_at, step_rate, totals_at, 1, outputs, chunks)
+                    bag_tile(contexts_at, count, rows_at, coming_at, mean, step_rate, totals_at, outputs, chunks)
                     if repeated:
                         merge(rows, outputs, scratch, chunks)
-                    add_difference(contexts_at, count, hidden, hidden + row_bytes, chunks)
                     tiles += 1
                 if tiles >= FLUSH:
                     loss += flush(products, exponents, sums)
                     tiles = 0
+        buffer[0] = 0  # numba frees an array after its last use, and tiles only know its address
         return words_read, examples, position, loss + flush(products, exponents, sums)
 
-    return cached(run, __file__, tile_code.__file__, splitmix.__file__)
+    return cached(run, __file__, tile_code.__file__, bag_code.__file__, splitmix.__file__)

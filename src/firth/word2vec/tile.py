@@ -31,6 +31,7 @@ the CPU has.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -58,6 +59,10 @@ noise. The product of the terms 1 + e^−x is kept as mantissa (float32, 1 <= m 
 the x as float32, so that a tile costs no logarithm: loss = Σ over lanes of log(mantissa) + exponent · log 2 + sum.
 """
 
+_PREFETCH = (1, 3, 1)
+"""To be written, near, data. A row that is asked for to be read is asked for again by its first write where another
+thread's CPU holds a copy; asked for to be written, it comes for this CPU alone."""
+
 _EXP2 = (0.0018775767, 0.0089893397, 0.0558263180, 0.2401536150, 0.6931530732, 0.9999999403)
 """Polynomial for 2^r, 0 <= r < 1, highest power first; relative error below 2e-7."""
 
@@ -81,58 +86,76 @@ def tile(
     if not all(isinstance(size, types.IntegerLiteral) for size in (rows, columns, chunks)):
         return None
     signature = types.void(types.int64, types.int64, types.float32, types.int64, rows, columns, chunks)
-    shape = (rows.literal_value, columns.literal_value)
-    steps = chunks.literal_value
+    shape, steps = (rows.literal_value, columns.literal_value), chunks.literal_value
 
     def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        n_rows, n_columns = shape
-        context_rows = [_row(builder, args[0], i) for i in range(n_rows)]
-        output_rows = [_row(builder, args[1], j) for j in range(n_columns)]
-        sums = _dots(builder, context_rows, output_rows, steps)
-        gradients: list[Any] = []
-        for first in range(0, len(sums), LANES):
-            group = sums[first : first + LANES]
-            labels = [1.0 if (first + i) % n_columns == 0 else 0.0 for i in range(len(group))]
-            gradients += _gradients(builder, _sum_lanes(builder, group), labels, args[2], args[3])
-        _update(builder, context_rows, output_rows, gradients, steps)
+        _build_tile(builder, args[:4], shape, steps, [])
+        return _cg.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_and_prefetch(
+    _context: Any, _contexts: Any, _outputs: Any, _rate: Any, _totals: Any, _ahead: Any, rows: Any, columns: Any,
+    chunks: Any,
+) -> Any:  # fmt: skip
+    """`tile`, which on the way asks for the `columns` + 1 rows whose addresses lie at `ahead`.
+
+    One cache line of each goes with every step of the dot products: asked for all at once they would fill the queue of
+    cache misses, and the CPU would wait.
+    """
+    if not all(isinstance(size, types.IntegerLiteral) for size in (rows, columns, chunks)):
+        return None
+    signature = types.void(types.int64, types.int64, types.float32, types.int64, types.int64, rows, columns, chunks)
+    shape, steps = (rows.literal_value, columns.literal_value), chunks.literal_value
+
+    def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        coming = [row_at(builder, args[4], i) for i in range(shape[1] + 1)]
+        _build_tile(builder, args[:4], shape, steps, coming)
+        return _cg.get_dummy_value()
+
+    return signature, codegen
+
+
+def _build_tile(builder: Any, args: list[Any], shape: tuple[int, int], steps: int, coming: list[Any]) -> None:
+    """The code of one tile of `shape` (contexts, outputs); `coming` rows are asked for."""
+    contexts_at, outputs_at, rate, totals = args
+    contexts = [row_at(builder, contexts_at, i) for i in range(shape[0])]
+    outputs = [row_at(builder, outputs_at, j) for j in range(shape[1])]
+    sums = _dots(builder, contexts, outputs, steps, coming)
+    gradients: list[Any] = []
+    for first in range(0, len(sums), LANES):
+        group = sums[first : first + LANES]
+        labels = [1.0 if (first + i) % shape[1] == 0 else 0.0 for i in range(len(group))]
+        gradients += gradients_of(builder, sum_lanes(builder, group), labels, rate, totals)
+    _update(builder, contexts, outputs, gradients, steps)
+
+
+@intrinsic
+def copy_row(_context: Any, _source: Any, _target: Any, _chunks: Any) -> Any:
+    """Copy the row at address `source` to the row at address `target`."""
+    signature = types.void(types.int64, types.int64, types.int64)
+
+    def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        source, target = (pointer(builder, address) for address in args[:2])
+        with cgutils.for_range(builder, args[2]) as step:
+            store(builder, load(builder, source, step.index), target, step.index)
         return _cg.get_dummy_value()
 
     return signature, codegen
 
 
 @intrinsic
-def mean_of_rows(_context: Any, _rows: Any, _count: Any, _target: Any, _chunks: Any) -> Any:
-    """Write the mean of the `count` rows whose addresses lie at `rows` to the row at `target`."""
+def add_difference(_context: Any, _row: Any, _after: Any, _before: Any, _chunks: Any) -> Any:
+    """Add row `after` minus row `before` to `row`; all three are addresses."""
     signature = types.void(types.int64, types.int64, types.int64, types.int64)
 
     def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        addresses, count, target, chunks = args
-        share = _splat(builder, builder.fdiv(ir.Constant(_FLOAT, 1.0), builder.sitofp(count, _FLOAT)))
-        total = cgutils.alloca_once(builder, _FLOATS)
-        with cgutils.for_range(builder, chunks) as step:
-            builder.store(ir.Constant(_FLOATS, [0.0] * LANES), total)
-            with cgutils.for_range(builder, count) as item:
-                row = _row(builder, addresses, item.index)
-                builder.store(builder.fadd(builder.load(total), _load(builder, row, step.index)), total)
-            _store(builder, builder.fmul(builder.load(total), share), _pointer(builder, target), step.index)
-        return _cg.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
-def add_difference(_context: Any, _rows: Any, _count: Any, _after: Any, _before: Any, _chunks: Any) -> Any:
-    """Add row `after` minus row `before` to each of `count` rows, one after the other: repeated rows get it twice."""
-    signature = types.void(types.int64, types.int64, types.int64, types.int64, types.int64)
-
-    def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        addresses, count, after, before, chunks = args
-        with cgutils.for_range(builder, chunks) as step:
-            now = _load(builder, _pointer(builder, after), step.index)
-            change = builder.fsub(now, _load(builder, _pointer(builder, before), step.index))
-            with cgutils.for_range(builder, count) as item:
-                row = _row(builder, addresses, item.index)
-                _store(builder, builder.fadd(_load(builder, row, step.index), change), row, step.index)
+        row, after, before = (pointer(builder, address) for address in args[:3])
+        with cgutils.for_range(builder, args[3]) as step:
+            here, now, then = (load(builder, place, step.index) for place in (row, after, before))
+            store(builder, builder.fadd(here, builder.fsub(now, then)), row, step.index)
         return _cg.get_dummy_value()
 
     return signature, codegen
@@ -144,38 +167,33 @@ def prefetch_row(_context: Any, _row: Any, _chunks: Any) -> Any:
     signature = types.void(types.int64, types.int64)
 
     def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, _INT, _INT, _INT])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         with cgutils.for_range(builder, args[1]) as step:
-            line = builder.add(args[0], builder.mul(step.index, ir.Constant(_LONG, ALIGNMENT)))
-            hints = [ir.Constant(_INT, value) for value in (0, 3, 1)]  # to read, keep in all caches, data
-            builder.call(function, [builder.inttoptr(line, byte), *hints])
+            prefetch_lines(builder, [pointer(builder, args[0])], step.index)
         return _cg.get_dummy_value()
 
     return signature, codegen
 
 
-def _row(builder: Any, addresses: Any, index: Any) -> Any:
+def row_at(builder: Any, addresses: Any, index: Any) -> Any:
     """The `index`-th of the row pointers at `addresses`."""
     place = index if isinstance(index, ir.Value) else ir.Constant(_LONG, index)
     pointers = builder.inttoptr(addresses, _LONG.as_pointer())
-    return _pointer(builder, builder.load(builder.gep(pointers, [place])))
+    return pointer(builder, builder.load(builder.gep(pointers, [place])))
 
 
-def _pointer(builder: Any, address: Any) -> Any:
+def pointer(builder: Any, address: Any) -> Any:
     return builder.inttoptr(address, _FLOATS.as_pointer())
 
 
-def _load(builder: Any, row: Any, step: Any) -> Any:
+def load(builder: Any, row: Any, step: Any) -> Any:
     return builder.load(builder.gep(row, [step]), align=ALIGNMENT)
 
 
-def _store(builder: Any, value: Any, row: Any, step: Any) -> None:
+def store(builder: Any, value: Any, row: Any, step: Any) -> None:
     builder.store(value, builder.gep(row, [step]), align=ALIGNMENT)
 
 
-def _constant(value: float) -> Any:
+def constant(value: float) -> Any:
     return ir.Constant(_FLOATS, [value] * LANES)
 
 
@@ -183,10 +201,25 @@ def _integers(values: list[int]) -> Any:
     return ir.Constant(_INTS, values)
 
 
-def _splat(builder: Any, scalar: Any) -> Any:
+def splat(builder: Any, scalar: Any) -> Any:
     undefined = ir.Constant(_FLOATS, ir.Undefined)
     vector = builder.insert_element(undefined, scalar, ir.Constant(_INT, 0))
     return builder.shuffle_vector(vector, undefined, _integers([0] * LANES))
+
+
+def fused(builder: Any, x: Any, y: Any, z: Any) -> Any:
+    """Return x · y + z, rounded once."""
+    return _math(builder, "fma", x, y, z)
+
+
+def prefetch_lines(builder: Any, rows: list[Any], step: Any) -> None:
+    """Ask for the cache lines of `step` of `rows`."""
+    byte = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, _INT, _INT, _INT])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    hints = [ir.Constant(_INT, value) for value in _PREFETCH]
+    for row in rows:
+        builder.call(function, [builder.bitcast(builder.gep(row, [step]), byte), *hints])
 
 
 def _math(builder: Any, name: str, *args: Any) -> Any:
@@ -196,31 +229,43 @@ def _math(builder: Any, name: str, *args: Any) -> Any:
     return builder.call(function, args)
 
 
-def _dots(builder: Any, contexts: list[Any], outputs: list[Any], chunks: int) -> list[Any]:
-    """Step 1: for each pair, context-major, 16 partial sums of its dot product."""
+def loop_with_sums(
+    builder: Any, steps: int, start: list[Any], body: Callable[[Any, list[Any]], list[Any]]
+) -> list[Any]:
+    """`steps` >= 1 rounds of `body`(step, values) -> values, beginning with `start`. Returns the last values."""
     before = builder.block
-    loop, after = builder.append_basic_block("dots"), builder.append_basic_block("dots.end")
+    loop, after = builder.append_basic_block("loop"), builder.append_basic_block("loop.end")
     builder.branch(loop)
     builder.position_at_end(loop)
     step = builder.phi(_LONG)
     step.add_incoming(_ZERO, before)
-    sums = [builder.phi(_FLOATS) for _ in range(len(contexts) * len(outputs))]
-    for partial in sums:
-        partial.add_incoming(_constant(0.0), before)
-    output = [_load(builder, row, step) for row in outputs]
-    context = [_load(builder, row, step) for row in contexts]
-    pairs = [(c, o) for c in context for o in output]
-    grown = [_math(builder, "fma", c, o, partial) for (c, o), partial in zip(pairs, sums, strict=True)]
+    values = [builder.phi(value.type) for value in start]
+    for phi, value in zip(values, start, strict=True):
+        phi.add_incoming(value, before)
+    grown = body(step, values)
     following = builder.add(step, _ONE)
-    step.add_incoming(following, loop)
-    for partial, value in zip(sums, grown, strict=True):
-        partial.add_incoming(value, loop)
-    builder.cbranch(builder.icmp_unsigned("<", following, ir.Constant(_LONG, chunks)), loop, after)
+    step.add_incoming(following, builder.block)
+    for phi, value in zip(values, grown, strict=True):
+        phi.add_incoming(value, builder.block)
+    builder.cbranch(builder.icmp_unsigned("<", following, ir.Constant(_LONG, steps)), loop, after)
     builder.position_at_end(after)
     return grown
 
 
-def _sum_lanes(builder: Any, vectors: list[Any]) -> Any:
+def _dots(builder: Any, contexts: list[Any], outputs: list[Any], chunks: int, coming: list[Any]) -> list[Any]:
+    """Step 1: for each pair, context-major, 16 partial sums of its dot product."""
+
+    def body(step: Any, sums: list[Any]) -> list[Any]:
+        prefetch_lines(builder, coming, step)
+        output = [load(builder, row, step) for row in outputs]
+        context = [load(builder, row, step) for row in contexts]
+        pairs = [(c, o) for c in context for o in output]
+        return [fused(builder, c, o, partial) for (c, o), partial in zip(pairs, sums, strict=True)]
+
+    return loop_with_sums(builder, chunks, [constant(0.0)] * (len(contexts) * len(outputs)), body)
+
+
+def sum_lanes(builder: Any, vectors: list[Any]) -> Any:
     """Step 2: up to 16 vectors to one, whose lane i is the sum of the lanes of vector i (0 where there is none).
 
     Each round folds two vectors into one: the halves of each are added, and the results stand side by side.
@@ -235,7 +280,7 @@ def _sum_lanes(builder: Any, vectors: list[Any]) -> Any:
             if x is None:
                 folded.append(None)
                 continue
-            other = _constant(0.0) if y is None else y
+            other = constant(0.0) if y is None else y
             halves = [builder.shuffle_vector(x, other, _integers(lanes)) for lanes in (low, high)]
             folded.append(builder.fadd(*halves))
         current = folded
@@ -243,24 +288,24 @@ def _sum_lanes(builder: Any, vectors: list[Any]) -> Any:
     return current[0]
 
 
-def _gradients(builder: Any, x: Any, labels: list[float], rate: Any, totals: Any) -> list[Any]:
+def gradients_of(builder: Any, x: Any, labels: list[float], rate: Any, totals: Any) -> list[Any]:
     """Step 3: for each pair of `labels`, (label − σ(x)) · rate in all lanes; its loss goes to `totals`."""
     padding = [0.0] * (LANES - len(labels))
-    power = builder.fmul(x, _constant(-1.4426950408889634))  # e^−x = 2^power
-    power = _math(builder, "minnum", _math(builder, "maxnum", power, _constant(-_LIMIT)), _constant(_LIMIT))
+    power = builder.fmul(x, constant(-1.4426950408889634))  # e^−x = 2^power
+    power = _math(builder, "minnum", _math(builder, "maxnum", power, constant(-_LIMIT)), constant(_LIMIT))
     whole = _math(builder, "floor", power)
     rest = builder.fsub(power, whole)
-    value = _constant(_EXP2[0])
+    value = constant(_EXP2[0])
     for coefficient in _EXP2[1:]:
-        value = _math(builder, "fma", value, rest, _constant(coefficient))
+        value = _math(builder, "fma", value, rest, constant(coefficient))
     exponent = builder.add(builder.fptosi(whole, _INTS), _integers([127] * LANES))
     scale = builder.bitcast(builder.shl(exponent, _integers([23] * LANES)), _FLOATS)
-    odds = builder.fadd(builder.fmul(value, scale), _constant(1.0))  # 1 + e^−x
-    sigmoid = builder.fdiv(_constant(1.0), odds)
-    scaled = builder.fmul(builder.fsub(ir.Constant(_FLOATS, [*labels, *padding]), sigmoid), _splat(builder, rate))
+    odds = builder.fadd(builder.fmul(value, scale), constant(1.0))  # 1 + e^−x
+    sigmoid = builder.fdiv(constant(1.0), odds)
+    scaled = builder.fmul(builder.fsub(ir.Constant(_FLOATS, [*labels, *padding]), sigmoid), splat(builder, rate))
     noise = [1.0 - label for label in labels]
     used = ir.Constant(ir.VectorType(ir.IntType(1), LANES), [*[1] * len(labels), *[0] * len(padding)])
-    _add_loss(builder, builder.select(used, odds, _constant(1.0)), x, ir.Constant(_FLOATS, [*noise, *padding]), totals)
+    _add_loss(builder, builder.select(used, odds, constant(1.0)), x, ir.Constant(_FLOATS, [*noise, *padding]), totals)
     undefined = ir.Constant(_FLOATS, ir.Undefined)
     return [builder.shuffle_vector(scaled, undefined, _integers([lane] * LANES)) for lane in range(len(labels))]
 
@@ -282,14 +327,14 @@ def _update(builder: Any, contexts: list[Any], outputs: list[Any], gradients: li
     """Step 4: all rows, from the values before the tile."""
     with cgutils.for_range(builder, ir.Constant(_LONG, chunks)) as loop:
         step = loop.index
-        output = [_load(builder, row, step) for row in outputs]
-        context = [_load(builder, row, step) for row in contexts]
+        output = [load(builder, row, step) for row in outputs]
+        context = [load(builder, row, step) for row in contexts]
         new_output, new_context = list(output), list(context)
         for pair, gradient in enumerate(gradients):
             c, j = divmod(pair, len(outputs))
             new_context[c] = _math(builder, "fma", gradient, output[j], new_context[c])
             new_output[j] = _math(builder, "fma", gradient, context[c], new_output[j])
         for row, value in zip(outputs, new_output, strict=True):
-            _store(builder, value, row, step)
+            store(builder, value, row, step)
         for row, value in zip(contexts, new_context, strict=True):
-            _store(builder, value, row, step)
+            store(builder, value, row, step)
