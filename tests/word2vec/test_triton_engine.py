@@ -19,7 +19,7 @@ from firth.training import splitmix
 from firth.word2vec import triton_engine
 from firth.word2vec.engine import make_engine
 from firth.word2vec.sampling import FULL, AliasTable, keep_thresholds, noise_distribution
-from firth.word2vec.triton_engine import RING_FLOATS, Shape, TritonEngine
+from firth.word2vec.triton_engine import PIECE, RING_FLOATS, Shape, TritonEngine, piece_of
 from firth.word2vec.triton_plan import Chances, Plan, draws
 
 CASES = Path(__file__).with_name("triton_cases.py")
@@ -182,6 +182,17 @@ def test_shapes_fit_on_a_chip_and_are_powers_of_two():
                 )
     assert Shape.of(100, 5, 5) == Shape(16, 16, 128, 4, True)
     assert not Shape.of(1024, 5, 5).ring
+
+
+@pytest.mark.parametrize("centres", [1, 1000, 200_000])
+@pytest.mark.parametrize("vocabulary", [2, 40, 5000, 1_000_000])
+def test_few_words_are_worked_on_by_few_programs(centres, vocabulary):
+    piece = piece_of(centres, vocabulary, 16)
+    assert piece >= PIECE
+    programs = -(-centres // piece)
+    assert programs == 1 or programs * 16 <= vocabulary
+    if vocabulary == 1_000_000:
+        assert piece == PIECE
 
 
 def make(monkeypatch, cuda=False):

@@ -138,7 +138,7 @@ models = pytest.mark.parametrize("model", ["skipgram", "cbow"])
 @models
 @pytest.mark.parametrize(("dim", "negatives", "window"), [(16, 5, 3), (100, 5, 5), (33, 20, 8)])
 def test_the_ring_does_the_steps_of_the_reference(model, dim, negatives, window):
-    _, shape = compare(model, some_stream(100, 50), 50, dim=dim, negatives=negatives, window=window)
+    _, shape = compare(model, some_stream(64, 50), 50, dim=dim, negatives=negatives, window=window)
     assert shape.ring
 
 

@@ -3,6 +3,9 @@
 Runs of the same seed see the same examples in nearly the same order and yet differ in the last bits: programs run side
 by side and add to shared rows in whatever order they come. Evaluation adds nothing and repeats exactly. With
 `TRITON_INTERPRET=1` set before triton is imported, the same code runs on a CPU, program after program, for tests only.
+
+The kernels are compared with the reference under the interpreter and compiled for an H100 by the tests. Neither their
+speed nor the quality of vectors that hundreds of programs train together has been measured: `bench/gpu.sh`.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ from firth.word2vec.sampling import AliasTable, keep_thresholds, noise_distribut
 from firth.word2vec.triton_plan import Chances, Plan
 
 PIECE = 128
-"""Centres that one program walks through: enough to pay for the rows at its ends, few enough to keep a GPU busy."""
+"""Fewest centres that one program walks through: enough to pay for the rows at its ends, few enough to keep a GPU busy.
+"""
 
 PART = 1 << 20
 """Ids of a stretch that are planned together, which bounds the memory for their plan; a sentence that goes on in the
@@ -83,10 +87,21 @@ def _power_of_two(size: int, least: int = 16) -> int:
     return max(least, 1 << (size - 1).bit_length())
 
 
-class TritonEngine(Engine):
-    """Both matrices as tensors on the device; `state` and `vectors` are copies of them on the host."""
+def piece_of(centres: int, vocabulary: int, slots: int) -> int:
+    """Centres for each program, so that the rows near all programs' centres are no more than the vocabulary has.
 
-    def __init__(self, model: ModelName, vocabulary: Vocabulary, settings: Word2Vec, piece: int = PIECE) -> None:
+    Programs that learn at the same time from the same old values overshoot together; with few words, few may run.
+    """
+    return max(PIECE, -(-centres // max(1, vocabulary // slots)))
+
+
+class TritonEngine(Engine):
+    """Both matrices as tensors on the device; `state` and `vectors` are copies of them on the host.
+
+    `piece` sets the centres for each program; left out, `piece_of` does.
+    """
+
+    def __init__(self, model: ModelName, vocabulary: Vocabulary, settings: Word2Vec, piece: int | None = None) -> None:
         super().__init__(model, vocabulary, settings)
         self.device = device_of()
         self.piece = piece
@@ -161,11 +176,12 @@ class TritonEngine(Engine):
 
         settings, shape = self.settings, self._shape
         kernel: Any = triton_kernels.ring_kernel if shape.ring else triton_kernels.wide_kernel
-        programs = -(-len(plan) // self.piece)
+        piece = self.piece or piece_of(len(plan), len(self.vocabulary), shape.slots)
+        programs = -(-len(plan) // piece)
         losses = torch.empty(programs, dtype=torch.float32, device=self.device)
         kernel[(programs,)](
             plan.words, plan.low, plan.high, plan.noise, plan.rates, self._input, self._output, losses,
-            len(plan), self.piece,
+            len(plan), piece,
             WINDOW=settings.window, NEGATIVES=settings.negatives, DIM=settings.dim, STRIDE=self._input.shape[1],
             SLOTS=shape.slots, COLUMNS=shape.columns, WIDTH=shape.width, SKIPGRAM=self.model == "skipgram",
             LEARN=learn, num_warps=shape.warps,
