@@ -205,11 +205,11 @@ def topical_engine(model, rate=0.2, piece=16, **changes):
 
 @models
 def test_many_programs_learn_the_topics(model):
-    stream = topical(20)
-    engine = topical_engine(model, rate=0.3)
+    stream = topical(14)
+    engine = topical_engine(model, rate=0.4)
     losses = []
     for epoch in range(2):
-        losses.append(engine.train(stream, 0, len(stream), (epoch, 0), epoch * 200, 400).mean_loss)
+        losses.append(engine.train(stream, 0, len(stream), (epoch, 0), epoch * 140, 280).mean_loss)
     unit = engine.state["input"] / np.linalg.norm(engine.state["input"], axis=1, keepdims=True)
     cosines = unit @ unit.T
     assert losses[1] < 0.95 * losses[0]
@@ -302,7 +302,7 @@ def test_a_training_goes_on_from_the_devices_checkpoint(tmp_path):
     from firth.tokens.store import WordStore
     from firth.word2vec.train import train
 
-    sentences = [" ".join(f"w{word}" for word in row[:-1]) for row in topical(20).reshape(-1, 11)]
+    sentences = [" ".join(f"w{word}" for word in row[:-1]) for row in topical(8).reshape(-1, 11)]
     build_store([sentences], [sentences[:3]], Words(min_count=1, shuffle=False), tmp_path / "words")
     recipe = Recipe(learning_rate=0.1, epochs=2)
     settings = Word2Vec(
@@ -326,7 +326,7 @@ def test_a_training_goes_on_from_the_devices_checkpoint(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(store, "skipgram", settings, tmp_path / "broken", fall_over)
     train_again = train(store, "skipgram", settings, tmp_path / "broken", lambda step, metrics: steps.append(step))
-    assert steps == [200, 400, 400]
+    assert steps == [80, 160, 160]
     for name, matrix in unbroken.matrices.items():
         assert matrix.any()
         np.testing.assert_allclose(train_again.matrices[name], matrix, atol=1e-4)

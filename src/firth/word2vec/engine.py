@@ -35,9 +35,9 @@ class Engine(ABC):
     """One model in memory and its training, by one of the backends.
 
     `state` is all that training goes on from: `input` (vocabulary, dim); `output` (vocabulary, dim), or `nodes`
-    (vocabulary − 1, dim) of the Huffman tree; with subwords `ngrams` (buckets, dim), and `input` is then each word's own
-    row. On a CPU these are views that training changes, from a GPU they are copies; `restore` takes either back. `vectors` is what a trained model gives away: the same, but `input` as it
-    is used.
+    (vocabulary − 1, dim) of the Huffman tree; with subwords `ngrams` (buckets, dim), and `input` is then each word's
+    own row. On a CPU these are views that training changes, from a GPU they are copies; `restore` takes either back.
+    `vectors` is what a trained model gives away: the same, but `input` as it is used.
     """
 
     def __init__(self, model: ModelName, vocabulary: Vocabulary, settings: Word2Vec) -> None:
