@@ -16,6 +16,7 @@ from firth.config import load_params
 from firth.report.collect import collect, to_bytes
 from firth.report.inputs import read_inputs
 from firth.report.page import render, section, spoken
+from firth.tasks.words.opposites import TRIPLES
 
 SECTIONS = [
     "headline", "corpora", "drops", "validation", "training", "neighbours", "antonyms", "analogies", "similarity",
@@ -73,6 +74,15 @@ def page(project: Path) -> str:
 
 def test_same_inputs_same_bytes(project: Path) -> None:
     assert draw(project) == draw(project)
+
+
+def test_the_antonym_study_says_what_was_found(page: str) -> None:
+    section = page[page.index('<section id="antonyms">') : page.index('<section id="analogies">')]
+    for model in ("skipgram", "cbow"):
+        assert f"antonym-study-{model}-title" in section
+    assert section.count("Opposites lie at a mean cosine of") == 2
+    assert f"Of {len(TRIPLES)} words, {len(TRIPLES) - 3} are left out" in section
+    assert all(f'<th scope="row">{triple.word}</th><td>{triple.antonym}</td>' in section for triple in TRIPLES)
 
 
 def test_every_section_is_there_once_and_elements_are_balanced(page: str) -> None:

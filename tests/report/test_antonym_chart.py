@@ -1,17 +1,14 @@
-"""The antonym study as the page shows it: the drawing, and what is said of it."""
+"""The drawing of the antonym study."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from firth.report.svg import span, strip_chart
-from firth.stages.report import main
 from firth.tasks.words.antonyms import antonym_study
 from firth.tasks.words.opposites import TRIPLES
 
@@ -54,15 +51,3 @@ def test_a_study_of_few_pairs_is_drawn_or_left_out(covered: int) -> None:
     drawn = str(strip_chart("study", "cbow", "CBOW", antonym_study(words, matrix, bootstrap=100, seed=1)))
     assert drawn.count("<circle") == 2 * covered
     assert bool(drawn) == bool(covered)
-
-
-def test_the_section_says_what_was_found(build: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    root = build({"skipgram": 1})
-    monkeypatch.chdir(root)
-    main([])
-    page = (root / "data" / "report" / "index.html").read_text()
-    section = page[page.index('<section id="antonyms">') : page.index('<section id="analogies">')]
-    assert "antonym-study-skipgram-title" in section
-    assert "Opposites lie at a mean cosine of" in section
-    assert f"Of {len(TRIPLES)} words, {len(TRIPLES) - 3} are left out" in section
-    assert section.count('<th scope="row">') >= len(TRIPLES)
