@@ -82,6 +82,15 @@ def test_an_index_gives_all_rows_where_more_are_asked_for():
     np.testing.assert_array_equal(found.rows, exact.nearest(np.stack([unit_of(matrix[0])]), 99)[0].rows)
 
 
+def test_an_index_of_equal_vectors_which_cannot_be_walked_through_still_answers_in_full():
+    rng = np.random.default_rng(0)
+    matrix = np.concatenate([np.repeat(rng.normal(size=(1, 8)), 3000, axis=0), rng.normal(size=(50, 8))])
+    exact = Exact(matrix.astype(np.float32))
+    target = np.stack([unit_of(exact.matrix[-1])])
+    found = Approximate.build(exact, threads=1).nearest(target, 2900)[0]
+    np.testing.assert_array_equal(found.rows, exact.nearest(target, 2900)[0].rows)
+
+
 @pytest.mark.parametrize("harm", ["other", "torn", "flipped", "text", "tensors", "gone"])
 def test_an_index_that_is_not_of_these_vectors_is_refused(tmp_path, harm):
     exact = Exact(np.random.default_rng(1).normal(size=(30, 8)).astype(np.float32))

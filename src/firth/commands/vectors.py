@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train, ask and score word vectors; exchange them with other tools.", no_args_is_help=True)
 vectors_train.add_to(app)
 vectors_evaluate.add_to(app)
+
+UNBOUNDED = 10_000
+"""Columns of a file or pipe, where no word may be cut off."""
 
 Vectors_ = Annotated[
     str,
@@ -64,13 +68,15 @@ def neighbours(
 
     table = Table(box=None, pad_edge=False)
     for word in words:
-        table.add_column(Text(word if word in found else f"{word} (by its n-grams)"))
+        table.add_column(Text(word if word in found else f"{word}*"))
         table.add_column("cosine", justify="right", style="dim")
     for row in zip_longest(*answers, fillvalue=None):
         table.add_row(
             *(cell for answer in row for cell in ((Text(answer[0]), f"{answer[1]:.3f}") if answer else ("", "")))
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else UNBOUNDED).print(table)
+    if any(word not in found for word in words):
+        print("* not in the vocabulary: made of its n-grams")
 
 
 @app.command()
@@ -126,6 +132,8 @@ def export(
     loaded = load(vectors, which)
     interchange.write(loaded, to, format_)
     print(f"{to}: {len(loaded.vocabulary)} words of {loaded.dim} dimensions, {format_}")
+    if loaded.ngrams is not None:
+        typer.echo("the n-grams are not part of these formats: readers know the words of the vocabulary only", err=True)
 
 
 @app.command("import")
