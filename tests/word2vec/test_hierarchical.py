@@ -11,13 +11,12 @@ from firth.config.word2vec import Recipe, Word2Vec
 from firth.errors import ConfigError, IntegrityError
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.engine import make_engine
-from firth.word2vec.hierarchical import gradients
 
 
 def settings_of(rate=0.1, **changes):
     recipe = Recipe(learning_rate=rate, epochs=1)
     return Word2Vec(
-        **{"dim": 20, "objective": "hierarchical_softmax", "skipgram": recipe, "cbow": recipe, **changes},
+        **{"dim": 33, "objective": "hierarchical_softmax", "skipgram": recipe, "cbow": recipe, **changes},
     )
 
 
@@ -52,7 +51,7 @@ def compare(model, stream, counts, seed=0, **changes):
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])
-@pytest.mark.parametrize(("dim", "window"), [(16, 5), (100, 2), (33, 9), (1, 1)])
+@pytest.mark.parametrize(("dim", "window"), [(16, 5), (33, 9), (33, 2), (1, 1)])
 def test_the_compiled_steps_are_the_references(model, dim, window):
     weights = 1.0 / np.arange(1, 51)
     stream = np.random.default_rng(dim).choice(50, 300, p=weights / weights.sum()).astype(np.int32)
@@ -81,23 +80,31 @@ def test_a_tree_sixty_turns_deep():
     compare("skipgram", rng.integers(0, 61, 200, dtype=np.int32), counts[::-1], sample=0.0)
 
 
-@given(st.lists(st.floats(-200, 200, width=32), min_size=1, max_size=30), st.integers(0, 2**30))
-@settings(max_examples=100, deadline=None)
-def test_gradients_and_loss_are_the_logistic_functions(scores, seed):
-    size = len(scores)
-    labels = np.random.default_rng(seed).integers(0, 2, size).astype(np.float32)
-    room = np.array(scores, dtype=np.float32)
-    loss = gradients(room, labels, np.zeros(size, np.float32), np.zeros(size, np.int32), size, np.float32(0.5))
-    x = np.clip(np.array(scores), -40 * math.log(2), None)  # |log2 of the odds| is cut at 40
-    exact = np.logaddexp(0, -x) + (1 - labels) * np.array(scores)
-    np.testing.assert_allclose(loss, exact.sum(), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(room, 0.5 * (labels - 1 / (1 + np.exp(-x))), rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+@pytest.mark.parametrize("turns", [1, 3, 4, 5, 8, 9, 12, 13, 16, 17])
+def test_ways_of_all_lengths(model, turns):
+    """Tiles take eight turns, or four: what is left over of the last one must not be learnt from."""
+    counts = [1, *(2**i for i in range(turns))]
+    rng = np.random.default_rng(turns)
+    compare(model, rng.integers(0, turns + 1, 60, dtype=np.int32), counts[::-1], sample=0.0)
 
 
-def test_many_hopeless_turns_do_not_overflow_the_loss():
-    scores, labels = np.full(500, -100, np.float32), np.ones(500, np.float32)
-    loss = gradients(scores, labels, np.zeros(500, np.float32), np.zeros(500, np.int32), 500, np.float32(0.1))
-    assert loss == pytest.approx(500 * 40 * math.log(2), rel=1e-6)
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+def test_hopeless_turns_give_a_finite_loss_that_does_not_overflow(model):
+    """Scores of 29,700: a turn that was sure to be wrong costs 40 bits, at which its odds are cut."""
+    counts = [1, *(2**i for i in range(40))][::-1]
+    engine = make_engine(model, named(counts), settings_of(rate=1e-9, sample=0.0, window=1))
+    engine.restore({"input": np.full((41, 33), 30, np.float32), "nodes": np.full((40, 33), 30, np.float32)})
+    stream = np.array([0, 40, 0, 39, -1] * 400, dtype=np.int32)
+    result = engine.evaluate(stream)
+    contexts = [1, 2, 2, 1] if model == "skipgram" else [1, 1, 1, 1]
+    wrong = sum(int(engine.tree.way(word)[1].sum()) * n for word, n in zip(stream[:4], contexts, strict=True))
+    assert wrong > 20
+    assert result.loss == pytest.approx(400 * wrong * 40 * math.log(2), rel=1e-5)
+    diverged = {name: matrix.copy() for name, matrix in engine.state.items()}
+    diverged["nodes"][engine.tree.way(40)[0][20], 3] = np.nan
+    engine.restore(diverged)
+    assert math.isnan(engine.evaluate(stream).loss)
 
 
 def trained(model, stream, epochs=4, **changes):
@@ -134,7 +141,7 @@ def test_threads_share_the_work():
     assert shared[-1] < shared[0]
     assert shared[-1] == pytest.approx(losses[-1], rel=0.05)
     assert all(np.isfinite(matrix).all() for matrix in engine.state.values())
-    assert alone.state["nodes"].shape == engine.state["nodes"].shape == (39, 20)
+    assert alone.state["nodes"].shape == engine.state["nodes"].shape == (39, 33)
 
 
 def test_evaluation_learns_nothing_and_repeats():
@@ -145,8 +152,8 @@ def test_evaluation_learns_nothing_and_repeats():
     assert first.examples > 100
     for name, matrix in engine.state.items():
         np.testing.assert_array_equal(matrix, before[name])
-    assert not engine.input[:, 20:].any()
-    assert not engine.nodes[:, 20:].any()
+    assert not engine.input[:, 33:].any()
+    assert not engine.nodes[:, 33:].any()
     assert engine.evaluate(np.zeros(0, np.int32)).examples == 0
 
 
@@ -164,7 +171,7 @@ def test_an_id_outside_the_vocabulary_is_refused_before_it_becomes_an_address():
 def test_a_checkpoint_of_negative_sampling_is_refused():
     engine = make_engine("skipgram", named([5, 5, 5]), settings_of())
     with pytest.raises(IntegrityError, match="nodes matrix"):
-        engine.restore({"input": np.zeros((3, 20), np.float32), "output": np.zeros((3, 20), np.float32)})
+        engine.restore({"input": np.zeros((3, 33), np.float32), "output": np.zeros((3, 33), np.float32)})
 
 
 def test_backends_that_cannot_are_refused():

@@ -21,12 +21,13 @@ class HierarchicalEngine(Engine):
 
     def __init__(self, model: ModelName, vocabulary: Vocabulary, settings: Word2Vec) -> None:
         super().__init__(model, vocabulary, settings)
+        self.chunks = chunks_of(settings.dim)
         self.input = initial_input(len(vocabulary), settings.dim, settings.seed)
         self.nodes = aligned(len(vocabulary) - 1, settings.dim)
         self.keep = keep_thresholds(vocabulary.counts, settings.sample)
         self.tree = HuffmanTree.of(vocabulary.counts)
         self._longest = self.tree.longest
-        self._kernel = kernel(model)
+        self._kernel = kernel(model, self.chunks)
         self._pool = ThreadPoolExecutor(settings.threads) if settings.threads > 1 else None
 
     @property
@@ -56,9 +57,8 @@ class HierarchicalEngine(Engine):
 
     def _part(self, ids: Ids, start: int, stop: int, state: int, rate: float, seen: int, total: int) -> Result:
         settings, tree = self.settings, self.tree
-        chunks = chunks_of(settings.dim)
-        check_aligned(self.input, len(self.vocabulary), chunks, "input")
-        check_aligned(self.nodes, len(self.vocabulary) - 1, chunks, "nodes")
+        check_aligned(self.input, len(self.vocabulary), self.chunks, "input")
+        check_aligned(self.nodes, len(self.vocabulary) - 1, self.chunks, "nodes")
         words, examples, position, loss = self._kernel(
             ids, start, stop, self.input, self.nodes, self.keep, tree.points, tree.codes, tree.offsets, self._longest,
             settings.window, rate, settings.min_learning_rate, seen, settings.threads, total, np.uint64(state),
