@@ -205,11 +205,11 @@ def topical_engine(model, rate=0.2, piece=16, **changes):
 
 @models
 def test_many_programs_learn_the_topics(model):
-    stream = topical(14)
-    engine = topical_engine(model, rate=0.4)
+    stream = topical(20)
+    engine = topical_engine(model, rate=0.2, piece=50)  # four programs
     losses = []
     for epoch in range(2):
-        losses.append(engine.train(stream, 0, len(stream), (epoch, 0), epoch * 140, 280).mean_loss)
+        losses.append(engine.train(stream, 0, len(stream), (epoch, 0), epoch * 200, 400).mean_loss)
     unit = engine.state["input"] / np.linalg.norm(engine.state["input"], axis=1, keepdims=True)
     cosines = unit @ unit.T
     assert losses[1] < 0.95 * losses[0]
