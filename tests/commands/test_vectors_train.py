@@ -206,6 +206,15 @@ def test_going_on_takes_the_dimensions_of_the_old_vectors(text: Path, fails: Cal
     np.testing.assert_array_equal(Vectors.load(Path("old"))["boat"], Vectors.load(Path("vectors"))["boat"])
 
 
+def test_going_on_takes_the_n_grams_of_the_old_vectors(fails: Callable[..., str]) -> None:
+    small = ["--dim", "8", "--threads", "1", "--epochs", "1"]
+    run("train", "--input", "text.txt", "--output", "old", "--subwords", "300", *small)
+    error = fails("--input", "text.txt", "--init", "old", "--subwords", "0")
+    assert error == "--subwords = 0: the vectors in old were trained with 300"
+    run("train", "--input", "text.txt", "--output", "vectors", "--init", "old", *small)
+    assert read_json(Path("vectors/training.json"))["params"]["subwords"]["buckets"] == 300
+
+
 def test_an_output_that_is_there_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

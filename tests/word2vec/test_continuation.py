@@ -149,7 +149,7 @@ def test_it_is_another_training_than_one_from_scratch(tmp_path, old):
     [
         ({"dim": 8}, r"word2vec.dim = 8: the vectors in .* have 16 dimensions"),
         ({"objective": "hierarchical_softmax"}, "word2vec.objective = hierarchical_softmax: its tree"),
-        ({"subwords": Subwords(buckets=100)}, "word2vec.subwords.buckets = 100: .* have no n-grams"),
+        ({"subwords": Subwords(buckets=100)}, "word2vec.subwords.buckets = 100: .* were trained with 0"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(old, changes, said):
@@ -163,6 +163,25 @@ def test_vectors_of_a_huffman_tree_are_refused(tmp_path):
     save_matrices(tmp_path / "old", vocabulary, matrices)
     with pytest.raises(ConfigError, match="hierarchical softmax"):
         OldVectors.load(tmp_path / "old")
+
+
+def test_with_subwords_own_rows_and_n_grams_are_carried_over(tmp_path):
+    settings = SETTINGS.model_copy(update={"subwords": Subwords(buckets=200, longest=4)})
+    first = store_of(tmp_path / "first", ["beta", "gamma", "a"])
+    vectors = train(first, "skipgram", settings, tmp_path / "run1", lambda *_: None, lightning=False)
+    save_matrices(tmp_path / "old", first.vocabulary, vectors.matrices, settings.subwords)
+    store, start = going_on(store_of(tmp_path / "text", ["beta", "better", "new"]), tmp_path / "old")
+    start.old.check(settings)
+    engine = make_engine("skipgram", store.vocabulary, settings)
+    start.apply(engine)
+    rows = [store.vocabulary.ids[word] for word in first.vocabulary.words]
+    np.testing.assert_allclose(engine.vectors()["input"][rows], vectors.matrices["input"], atol=1e-6)
+    np.testing.assert_array_equal(engine.state["ngrams"], vectors.matrices["ngrams"])
+    np.testing.assert_array_equal(engine.state["output"][rows], vectors.matrices["output"])
+    with pytest.raises(ConfigError, match=r"subwords.longest = 6: .* were trained with 4"):
+        start.old.check(SETTINGS.model_copy(update={"subwords": Subwords(buckets=200)}))
+    with pytest.raises(ConfigError, match=r"subwords.buckets = 0: .* were trained with 200"):
+        start.old.check(SETTINGS)
 
 
 def test_a_folder_that_does_not_hold_together_is_refused(tmp_path, old):

@@ -12,7 +12,7 @@ import typer
 
 from firth.config.base import Section
 from firth.config.text import Words
-from firth.config.word2vec import Backend, ModelName, Objective, Word2Vec
+from firth.config.word2vec import Backend, ModelName, Objective, Subwords, Word2Vec
 from firth.errors import ConfigError, FirthError
 from firth.progress import compact, duration
 
@@ -76,8 +76,12 @@ def train(
     ] = None,
     objective: Annotated[Objective, typer.Option(help="What is minimised.")] = "negative_sampling",
     subwords: Annotated[
-        int, typer.Option(help="Buckets of character n-grams, as fastText has (2000000); 0: whole words only.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Buckets of character n-grams, as fastText has (2000000); 0: whole words [0, or those of --init].",
+            show_default=False,
+        ),
+    ] = None,
     phrases: Annotated[
         int, typer.Option(help="Join frequent pairs, new_york, before training: as many times; 0: never.")
     ] = 0,
@@ -101,8 +105,12 @@ def train(
     cores = len(os.sched_getaffinity(0))
     rate = RATES[model] if learning_rate is None else learning_rate
     try:
+        old = OldVectors.load(init) if init else None
         if dim is None:
-            dim = OldVectors.load(init).dim if init else 100
+            dim = old.dim if old else 100
+        ngrams = (old.subwords if old else Subwords()).model_dump()
+        if subwords is not None:
+            ngrams["buckets"] = subwords
         recipe = {"learning_rate": rate, "epochs": epochs}
         request = Request(
             inputs=(*input_, *(more or [])),
@@ -114,11 +122,11 @@ def train(
             ),
             settings=_section(
                 Word2Vec, "word2vec", dim=dim, window=window, negatives=negative, objective=objective,
-                subwords={"buckets": subwords}, sample=sample, backend=backend,
+                subwords=ngrams, sample=sample, backend=backend,
                 threads=cores if threads is None else threads, seed=seed, skipgram=recipe, cbow=recipe,
             ),
             heldout_share=_share(heldout_share),
-            init=init,
+            init=old,
         )  # fmt: skip
         _say_reproducible(request)
         summary = train_from_text(request)

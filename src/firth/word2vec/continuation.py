@@ -4,6 +4,9 @@ The vocabulary of the result is that of the new text, most frequent first, with 
 that the new text lacks (or has too rarely), in their old order, with count 0. Subsampling and noise thus follow the
 new text alone: a word of count 0 is neither read nor drawn as noise, and with negative sampling both of its vectors
 stay as they were. (An exact softmax moves its output vector, as that of every word.)
+
+With subwords the n-grams' rows are carried over as they are, and each old word's own row is what its saved vector, the
+mean of all, leaves for it. Words of count 0 then move with the n-grams that they share with the new text.
 """
 
 from __future__ import annotations
@@ -15,22 +18,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.canonical import file_sha256, value_sha256
-from firth.config.word2vec import Word2Vec
+from firth.config.word2vec import Subwords, Word2Vec
 from firth.errors import ConfigError, IntegrityError
 from firth.tokens import vocabulary as vocabularies
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.engine import Engine
 from firth.word2vec.matrices import Floats
-from firth.word2vec.vectors import FILE, load_matrices
+from firth.word2vec.matrix_files import FILE, load_matrices, load_subwords
+from firth.word2vec.subwords import SubwordRows, composed
 
 
 @dataclass(frozen=True, eq=False)
 class OldVectors:
-    """What lies in a folder of vectors: `input`, perhaps `output`, rows of `vocabulary`."""
+    """What lies in a folder of vectors, as `Engine.state` names it: `input`, perhaps `output`, perhaps `ngrams`.
+
+    `subwords` are the settings that the n-grams were trained with, or say that there are none.
+    """
 
     folder: Path
     vocabulary: Vocabulary
     matrices: dict[str, Floats]
+    subwords: Subwords
     digest: str
 
     @classmethod
@@ -48,16 +56,19 @@ class OldVectors:
                 f"{folder}: trained with hierarchical softmax, whose tree belongs to its vocabulary; such vectors "
                 "cannot be gone on from"
             )
-        if "ngrams" in matrices:
-            raise ConfigError(f"{folder}: trained with subwords; such vectors cannot be gone on from")
+        subwords = load_subwords(folder) or Subwords()
+        dim = matrices["input"].shape[1]
         for name, matrix in matrices.items():
-            if matrix.shape != (len(vocabulary), matrices["input"].shape[1]):
+            rows = subwords.buckets if name == "ngrams" else len(vocabulary)
+            if matrix.shape != (rows, dim):
                 raise IntegrityError(
-                    f"{folder / FILE}: the matrix {name!r} of {matrix.shape} does not fit {len(vocabulary)} words of "
-                    f"{matrices['input'].shape[1]} dimensions"
+                    f"{folder / FILE}: the matrix {name!r} of {matrix.shape} does not fit {rows} "
+                    f"{'n-grams' if name == 'ngrams' else 'words'} of {dim} dimensions"
                 )
+        if subwords.buckets:
+            matrices["input"] = own_rows(matrices["input"], matrices["ngrams"], SubwordRows.of(vocabulary, subwords))
         files = {name: file_sha256(folder / name) for name in (FILE, vocabularies.FILE)}
-        return cls(folder, vocabulary, matrices, value_sha256(files))
+        return cls(folder, vocabulary, matrices, subwords, value_sha256(files))
 
     @property
     def dim(self) -> int:
@@ -73,10 +84,20 @@ class OldVectors:
                 "word2vec.objective = hierarchical_softmax: its tree belongs to one vocabulary; older vectors can be "
                 "gone on from with negative_sampling or full_softmax"
             )
-        if settings.subwords.buckets:
+        mine, asked = (found.model_dump() for found in (self.subwords, settings.subwords))
+        if mine != asked and (self.subwords.buckets or settings.subwords.buckets):
+            key = next(key for key in mine if mine[key] != asked[key])
             raise ConfigError(
-                f"word2vec.subwords.buckets = {settings.subwords.buckets}: the vectors in {self.folder} have no n-grams"
+                f"word2vec.subwords.{key} = {asked[key]}: the vectors in {self.folder} were trained with {mine[key]}"
             )
+
+
+def own_rows(used: Floats, ngrams: Floats, rows: SubwordRows) -> Floats:
+    """Each word's own row (vocabulary, dim) from its vector as it is used, the mean of that row and its n-grams'."""
+    counts = (np.diff(rows.offsets) + 1).astype(np.float32)[:, None]
+    zero = np.zeros_like(used)
+    own: Floats = counts * (used - composed(zero, ngrams, rows))
+    return own
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +142,10 @@ class Continuation:
         """Give the untrained `engine` the old vectors; new words keep the rows that the engine has drawn for them."""
         state = engine.state
         for name, matrix in self.old.matrices.items():
-            state[name][self.rows] = matrix
+            if name == "ngrams":
+                state[name][:] = matrix
+            else:
+                state[name][self.rows] = matrix
         engine.restore(state)
 
     def summary(self) -> str:

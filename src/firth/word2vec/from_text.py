@@ -41,7 +41,7 @@ CHECKPOINT_BYTES_PER_SECOND = 10_000_000
 
 @dataclass(frozen=True)
 class Request:
-    """What to train, on which files of text, into which folder; `init` is a folder of vectors to go on from."""
+    """What to train, on which files of text, into which folder; `init` are vectors to go on from."""
 
     inputs: tuple[Path, ...]
     output: Path
@@ -49,7 +49,7 @@ class Request:
     words: Words
     settings: Word2Vec
     heldout_share: float = 0.0
-    init: Path | None = None
+    init: OldVectors | None = None
 
     @property
     def unfinished(self) -> Path:
@@ -89,17 +89,16 @@ def train_from_text(request: Request) -> Summary:
     """
     _check_inputs(request.inputs)
     backend_of(request.settings)
-    old = OldVectors.load(request.init) if request.init else None
-    if old:
-        old.check(request.settings)
+    if request.init:
+        request.init.check(request.settings)
     _refuse_existing(request.output)
     folder = request.unfinished
     _refuse_foreign(folder)
     with run_lock(folder):
         _refuse_existing(request.output)  # another process may have been at it while this one waited
-        _keep_request(folder, _description(request, old))
+        _keep_request(folder, _description(request))
         try:
-            return _run(request, folder, old)
+            return _run(request, folder)
         except FirthError:
             if not any((folder / RUN / "checkpoints").glob("step-*")):
                 shutil.rmtree(folder)  # nothing in it is worth keeping, and other settings may be tried next
@@ -109,9 +108,9 @@ def train_from_text(request: Request) -> Summary:
             raise
 
 
-def _run(request: Request, folder: Path, old: OldVectors | None) -> Summary:
+def _run(request: Request, folder: Path) -> Summary:
     store = _store(request, folder / STORE)
-    start = Continuation.of(old, store.vocabulary) if old else None
+    start = Continuation.of(request.init, store.vocabulary) if request.init else None
     if start:
         store = replace(store, vocabulary=start.vocabulary)
         print(start.summary(), file=sys.stderr, flush=True)
@@ -186,14 +185,14 @@ def _refuse_foreign(folder: Path) -> None:
         raise FirthError(f"{folder}: in the way, and not an unfinished training; move it or name another output")
 
 
-def _description(request: Request, old: OldVectors | None) -> dict[str, Any]:
+def _description(request: Request) -> dict[str, Any]:
     """The request as flat JSON: equal ones are the same training."""
     files = [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in request.inputs]
     settings = request.settings.model_dump(exclude={"checkpoint_seconds", "skipgram", "cbow"})
     settings |= request.settings.recipe(request.model).model_dump()
     return {
         "input": files,
-        "init": old.digest if old else "",
+        "init": request.init.digest if request.init else "",
         "model": request.model,
         "heldout_share": request.heldout_share,
         **{f"words.{key}": value for key, value in request.words.model_dump().items()},
