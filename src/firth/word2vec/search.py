@@ -151,7 +151,8 @@ class Approximate:
         if graph is None:
             raise RuntimeError("usearch returned no graph")
         data = np.frombuffer(graph, dtype=np.uint8)
-        write_atomic(path, save({"graph": data}, metadata={"vectors": _digest(self.exact), "graph": _sha256(data)}))
+        # One key: the order of several changes from process to process, and the bytes with it.
+        write_atomic(path, save({"graph": data}, metadata={"of": f"{_digest(self.exact)} {_sha256(data)}"}))
 
     @classmethod
     def load(cls, path: Path, exact: Exact) -> Self:
@@ -166,11 +167,12 @@ class Approximate:
                 graph = file.get_tensor("graph") if "graph" in file.keys() else None  # noqa: SIM118 - not a dict
         except (SafetensorError, OSError) as error:
             raise IntegrityError(f"{path}: torn or not an index of vectors ({error})") from None
-        if graph is None or "vectors" not in about:
+        if graph is None or "of" not in about:
             raise FirthError(f"{path}: not an index of vectors")
-        if _sha256(graph) != about.get("graph"):
+        vectors, _, bytes_digest = about["of"].rpartition(" ")
+        if bytes_digest != _sha256(graph):
             raise IntegrityError(f"{path}: not the bytes that were written; remove it")  # walking it could crash
-        if about["vectors"] != _digest(exact):
+        if vectors != _digest(exact):
             raise FirthError(f"{path}: an index of other vectors; remove it, or name another file")
         index = _empty(exact)
         index.load(graph.tobytes())
