@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What needs an NVIDIA GPU, in one go: word2vec's kernels against the reference, as the test marked `gpu` runs them, then
 # their speed. Without a GPU it says so and is done. Of our dependencies it needs torch, triton, numba, numpy, pydantic,
-# pyyaml, safetensors and pytest only.
+# ruamel-yaml and pytest only; the case of a whole training wants lightning and pyarrow too, or is skipped.
 #     bash bench/gpu.sh [speed.json]
 set -euo pipefail
 cd "$(dirname "$0")/.."
