@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 export PYTHONPATH=src:.
 unset TRITON_INTERPRET
 
+python -c 'import torch' # fails here where the environment is not active
 if ! python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
   echo "bench/gpu.sh: torch finds no NVIDIA GPU here; nothing was run"
   exit 0
