@@ -174,6 +174,22 @@ def test_checkpoints_of_large_matrices_are_far_apart():
     assert from_text._paced(settings, 1_000_000).checkpoint_seconds == pytest.approx(240.0)
 
 
+def test_matrices_that_no_memory_holds_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 100, "SC_PHYS_PAGES": 51}[name])
+    with pytest.raises(ConfigError, match=r"dim = 16: the matrices of 40 words take .* smaller words\.max_vocabulary"):
+        train_from_text(request(tmp_path))
+    assert not request(tmp_path).unfinished.exists()
+
+
+@pytest.mark.parametrize("written", ["w1\nw2\n" * 50, "w1 w2 w3\n" * 50])
+def test_vectors_that_have_learnt_nothing_are_an_error(tmp_path, written):
+    (tmp_path / "text.txt").write_text(written)
+    settings = SETTINGS.model_copy(update={"sample": 1e-12})
+    with pytest.raises(DataError, match="nothing was learnt"):
+        train_from_text(request(tmp_path, settings=settings))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["text.txt"]
+
+
 def test_what_is_in_the_way_is_refused_and_stays(tmp_path):
     (tmp_path / "vectors").mkdir()
     train_from_text(request(tmp_path))  # an empty folder is none

@@ -75,6 +75,11 @@ def test_broken_off_and_resumed_gives_the_same_bytes(unbroken, store, settings, 
     assert [line["step"] for line in MetricsLog(tmp_path).read()] == steps
 
 
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+def test_without_lightning_it_takes_the_same_steps_to_the_same_bytes(unbroken, store, settings, tmp_path, model):
+    same(train(store, model, settings, tmp_path, unwatched, lightning=False), unbroken[model])
+
+
 def test_a_finished_training_is_not_done_twice(unbroken, store, settings, tmp_path):
     train(store, "cbow", settings, tmp_path, unwatched)
     again = train(store, "cbow", settings, tmp_path, lambda *_: pytest.fail("trained again"))
@@ -162,6 +167,15 @@ def test_a_diverged_training_stops_and_keeps_the_last_good_checkpoint(store, set
     with pytest.raises(FirthError, match=r"lower the learning rate \(0\.05\)"):
         train(store, "skipgram", settings, tmp_path, unwatched)
     assert max(path.name for path in (tmp_path / "checkpoints").iterdir()) == "step-000000000003"
+
+
+def test_a_stream_without_neighbours_is_refused(store, settings, tmp_path):
+    alone = np.array([0, -1, 1, -1, 2, -1] * 500, np.int32)
+    lonely = WordStore(store.folder, store.vocabulary, alone, store.heldout, store.manifest)
+    with pytest.raises(DataError, match="nothing was learnt"):
+        train(lonely, "cbow", settings, tmp_path, unwatched)
+    with pytest.raises(DataError, match="nothing was learnt"):
+        train(lonely, "cbow", settings, tmp_path, unwatched)  # from the checkpoint
 
 
 def test_an_empty_stream_is_refused(store, settings, tmp_path):

@@ -49,6 +49,10 @@ RATES: dict[ModelName, float] = {"skipgram": 0.025, "cbow": 0.05}
 """Learning rates of the word2vec toolkit."""
 
 
+MOST_THREADS = 256
+"""As many as the engine takes."""
+
+
 def add_to(app: typer.Typer) -> None:
     """Register this module's command on `firth vectors`."""
     app.command()(train)
@@ -59,11 +63,13 @@ def train(
         list[Path], typer.Option("--input", help="Text, a sentence a line; .gz, .bz2 and .xz too; repeatable.")
     ],
     output: Annotated[Path, typer.Option(help="New folder for the vectors.")],
-    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Further files of text.")] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="Further files of text.")] = None,
     model: Annotated[ModelName, typer.Option(help="Predict the contexts from the word, or the word from them.")] = (
         "skipgram"
     ),
-    dim: Annotated[int | None, typer.Option(help="Dimensions [100, or those of --init].", show_default=False)] = None,
+    dim: Annotated[
+        int | None, typer.Option(help="Dimensions; default 100, or those of --init.", show_default=False)
+    ] = None,
     window: Annotated[int, typer.Option(help="Largest distance of a context word.")] = 5,
     negative: Annotated[int, typer.Option(help="Noise words per positive example.")] = 5,
     sample: Annotated[float, typer.Option(help="Subsampling threshold of frequent words; 0: none.")] = 1e-3,
@@ -72,13 +78,13 @@ def train(
     epochs: Annotated[int, typer.Option(help="Passes over the text.")] = 5,
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="At the start; falls linearly [0.025; cbow: 0.05].", show_default=False),
+        typer.Option(help="At the start, falls linearly; default 0.025, cbow 0.05.", show_default=False),
     ] = None,
     objective: Annotated[Objective, typer.Option(help="What is minimised.")] = "negative_sampling",
     subwords: Annotated[
         int | None,
         typer.Option(
-            help="Buckets of character n-grams, as fastText has (2000000); 0: whole words [0, or those of --init].",
+            help="Buckets of character n-grams, as fastText has (2000000); default 0, whole words, or those of --init.",
             show_default=False,
         ),
     ] = None,
@@ -90,19 +96,19 @@ def train(
     init: Annotated[Path | None, typer.Option(help="Folder of vectors to go on from, with new words added.")] = None,
     backend: Annotated[Backend, typer.Option(help="What trains; auto: the compiled kernels on CPU.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option(help="Threads [all cores]; only 1 gives the same bytes again.", show_default=False)
+        int | None, typer.Option(help="Default all cores; only 1 gives the same bytes again.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same vectors (with --threads 1).")] = 1,
 ) -> None:
     """Train word vectors on files of text: no project, no pipeline, no tracker.
 
-    The defaults are those of the word2vec toolkit. Broken off and started again with the same arguments it goes on
-    from its last checkpoint.
+    The defaults are those of the word2vec toolkit. Broken off, it goes on from its last checkpoint when the same
+    command is given again.
     """
     from firth.word2vec.continuation import OldVectors
     from firth.word2vec.from_text import Request, train_from_text
 
-    cores = len(os.sched_getaffinity(0))
+    cores = min(len(os.sched_getaffinity(0)), MOST_THREADS)
     rate = RATES[model] if learning_rate is None else learning_rate
     try:
         old = OldVectors.load(init) if init else None

@@ -21,7 +21,7 @@ from typing import Any
 from firth.canonical import read_json, write_json
 from firth.config.text import Words
 from firth.config.word2vec import ModelName, Word2Vec
-from firth.errors import DataError, FirthError
+from firth.errors import ConfigError, DataError, FirthError
 from firth.progress import compact
 from firth.tokens.encode import build_store_from_files
 from firth.tokens.store import MANIFEST, WordStore
@@ -99,8 +99,8 @@ def train_from_text(request: Request) -> Summary:
         _keep_request(folder, _description(request))
         try:
             return _run(request, folder)
-        except FirthError:
-            if not any((folder / RUN / "checkpoints").glob("step-*")):
+        except FirthError as error:
+            if isinstance(error, DataError) or not any((folder / RUN / "checkpoints").glob("step-*")):
                 shutil.rmtree(folder)  # nothing in it is worth keeping, and other settings may be tried next
             raise
         except (KeyboardInterrupt, SystemExit):
@@ -114,6 +114,7 @@ def _run(request: Request, folder: Path) -> Summary:
     if start:
         store = replace(store, vocabulary=start.vocabulary)
         print(start.summary(), file=sys.stderr, flush=True)
+    _check_memory(request.settings, len(store.vocabulary))
     settings = _paced(request.settings, len(store.vocabulary))
     rates: dict[int, float] = {}
 
@@ -148,9 +149,23 @@ def _store(request: Request, folder: Path) -> WordStore:
 
 def _paced(settings: Word2Vec, vocabulary: int) -> Word2Vec:
     """`settings` with checkpoints as far apart as the matrices of `vocabulary` words are large."""
-    size = 4 * settings.dim * (2 * vocabulary + settings.subwords.buckets)
-    seconds = max(settings.checkpoint_seconds, size / CHECKPOINT_BYTES_PER_SECOND)
+    seconds = max(settings.checkpoint_seconds, _size(settings, vocabulary) / CHECKPOINT_BYTES_PER_SECOND)
     return settings.model_copy(update={"checkpoint_seconds": seconds})
+
+
+def _check_memory(settings: Word2Vec, vocabulary: int) -> None:
+    """Refuse matrices that this machine cannot hold: the system would end the process without a word."""
+    need, there = _size(settings, vocabulary), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > there:
+        raise ConfigError(
+            f"word2vec.dim = {settings.dim}: the matrices of {vocabulary:,} words take {need / 1e9:.1f} GB, this "
+            f"machine has {there / 1e9:.1f}; fewer dimensions, or a smaller words.max_vocabulary"
+        )
+
+
+def _size(settings: Word2Vec, vocabulary: int) -> int:
+    """Bytes of the matrices."""
+    return 4 * settings.dim * (2 * vocabulary + settings.subwords.buckets)
 
 
 def _summary(trained: TrainedVectors, store: WordStore, rates: dict[int, float]) -> Summary:

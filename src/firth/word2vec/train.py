@@ -76,7 +76,7 @@ def train(
     steps to the same bytes, and the seconds that importing Lightning takes are saved.
 
     Raises:
-        DataError: nothing to train on.
+        DataError: nothing to train on, or nothing in it to learn from.
         IntegrityError: the stream does not fit the vocabulary, or the checkpoint is another training's.
         FirthError: the loss is not finite; the last good checkpoint stays.
         SystemExit: 143, after SIGTERM and a checkpoint.
@@ -101,6 +101,7 @@ class _Training:
     done: int = 0
     epoch_loss: float = 0.0
     epoch_examples: int = 0
+    examples: int = 0
     last_loss: float | None = None
     saved_at: float = 0.0
     saved_step: int = -1
@@ -126,6 +127,11 @@ class _Training:
             self._save()
         if self.stop.requested:
             leave()
+        if not self.examples:
+            raise DataError(
+                "nothing was learnt: no sentence has two words left; put more words on a line, or raise "
+                f"word2vec.sample ({self.settings.sample})"
+            )
         metrics = {} if self.last_loss is None else {"train/loss": self.last_loss}
         heldout = [row["heldout_loss"] for row in self.history if "heldout_loss" in row]
         if heldout:
@@ -159,6 +165,7 @@ class _Training:
         self.done = self.saved_step = checkpoint.step
         self.history = state["history"]
         self.epoch_loss, self.epoch_examples = state["epoch_loss"], state["epoch_examples"]
+        self.examples = state["examples"]
         self.last_loss = state["last_loss"]
         seen = self.schedule.seen_before(self.done)
         self.log.truncate(seen)
@@ -172,7 +179,7 @@ class _Training:
         if not math.isfinite(result.loss):
             raise FirthError(
                 f"{self.identity.stage}: the loss is {result.loss} after {words} words; lower the learning rate "
-                f"({self.engine.learning_rate}); the checkpoint of step {max(self.saved_step, 0)} is kept"
+                f"({self.engine.learning_rate}){self._kept()}"
             )
         rate = self.engine.rate_at(words, self.schedule.total_words)
         row: dict[str, Any] = {"step": words, "words": result.words, "learning_rate": rate, "loss": result.mean_loss}
@@ -183,6 +190,7 @@ class _Training:
         }
         self.epoch_loss += result.loss
         self.epoch_examples += result.examples
+        self.examples += result.examples
         if (step + 1) % len(self.schedule.blocks) == 0:
             self.last_loss = Result(0, self.epoch_examples, self.epoch_loss).mean_loss
             self.epoch_loss, self.epoch_examples = 0.0, 0
@@ -201,18 +209,22 @@ class _Training:
             self._save()
         self.block_started = time.monotonic()
 
+    def _kept(self) -> str:
+        return f"; the checkpoint of step {self.saved_step} is kept" if self.saved_step > 0 else ""
+
     def _save(self) -> None:
         """Checkpoint what is done; matrices that are not finite are never saved."""
         matrices = self.engine.state
         if not all(np.isfinite(matrix.sum(dtype=np.float64)) for matrix in matrices.values()):
             raise FirthError(
                 f"{self.identity.stage}: a vector is not finite after {self.schedule.seen_before(self.done)} words; "
-                f"lower the learning rate ({self.engine.learning_rate}); the last good checkpoint is kept"
+                f"lower the learning rate ({self.engine.learning_rate}){self._kept()}"
             )
         state = {
             "history": self.history,
             "epoch_loss": self.epoch_loss,
             "epoch_examples": self.epoch_examples,
+            "examples": self.examples,
             "last_loss": self.last_loss,
         }
         self.checkpoints.save(self.done, matrices, state)
