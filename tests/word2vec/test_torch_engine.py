@@ -7,6 +7,7 @@ from firth.config.word2vec import Recipe, Subwords, Word2Vec
 from firth.errors import ConfigError, IntegrityError
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.engine import make_engine
+from firth.word2vec.stretches import heldout_state, parts
 from firth.word2vec.subwords import SubwordRows, composed
 from firth.word2vec.torch_engine import FULL_SOFTMAX_WORDS, TorchEngine
 from firth.word2vec.train import train
@@ -173,6 +174,17 @@ def test_automatic_choice_takes_it_for_what_only_it_can_do():
     assert isinstance(make_engine("cbow", vocabulary, settings_of(objective="full_softmax")), TorchEngine)
     both = settings_of(objective="hierarchical_softmax", subwords=Subwords(buckets=10))
     assert set(make_engine("cbow", vocabulary, both).state) == {"input", "ngrams", "nodes"}
+
+
+def test_parts_share_a_stretch_and_have_chances_of_their_own():
+    cut = parts(100, 1103, 4, 7, (2, 5))
+    assert [start for start, _, _ in cut] == [100, *(stop for _, stop, _ in cut[:-1])]
+    assert cut[-1][1] == 1103
+    assert {stop - start for start, stop, _ in cut} == {250, 251}
+    keys = [(7, (2, 5)), (7, (2, 6)), (7, (3, 5)), (8, (2, 5))]
+    states = [state for seed, key in keys for _, _, state in parts(0, 10, 4, seed, key)]
+    assert len({*states, heldout_state(7), heldout_state(8)}) == 4 * 4 + 2
+    assert parts(0, 10, 4, 7, (2, 5))[2][2] == cut[2][2]  # not of where it lies
 
 
 def unwatched(_step, _metrics):

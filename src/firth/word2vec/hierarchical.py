@@ -74,7 +74,7 @@ def kernel(model: str, chunks: int) -> Kernel:  # noqa: PLR0915 - the kernel is 
         stream, start, stop, inputs, tree, keep, points, codes, offsets, longest,
         window, rate, floor, seen, pace, total, state,
     ):  # fmt: skip
-        # numba frees an array after its last use, and tiles only know its address: all scratch is used in the loop below.
+        # numba frees an array after its last use, and tiles only know addresses: all scratch is used within the loop.
         input_base, node_base = inputs.ctypes.data, tree.ctypes.data
         sentence = np.empty(SENTENCE, np.int64)
         contexts = np.empty(2 * window + 2, np.int64)

@@ -146,12 +146,11 @@ def step(W: Tensor, C: Tensor, hidden: Hidden, target: Target, rate: float) -> f
     outputs = C if target.rows is None else C[target.rows]  # (J, D)
     scores = h @ outputs.T
     loss, error = target.loss(scores), target.error(scores)
-    h_gradient, output_gradient = error @ outputs, error.T @ h  # (H, D), (J, D)
-    hidden.learn(W, h_gradient, rate)
+    hidden.learn(W, error @ outputs, rate)
     if target.rows is None:
-        C.sub_(output_gradient, alpha=rate)
+        C.addmm_(error.T, h, alpha=-rate)  # (V, D) gradients, added as they are computed
     else:
-        C.index_add_(0, target.rows, output_gradient, alpha=-rate)
+        C.index_add_(0, target.rows, error.T @ h, alpha=-rate)
     return float(loss)
 
 

@@ -1,7 +1,8 @@
 """The readable engine: every objective, both models and subwords by the steps of `reference`, one example at a time.
 
 It draws the same random numbers in the same order as the compiled engines and takes the same steps: what they do can be
-compared with it value by value. It is slow, some thousand words a second.
+compared with it value by value. It is slow: some thousand words a second, with the full softmax of 5,000 words some
+hundred.
 """
 
 from __future__ import annotations
@@ -41,14 +42,13 @@ class TorchEngine(Engine):
         size, objective = len(vocabulary), settings.objective
         if objective == "full_softmax" and size > FULL_SOFTMAX_WORDS:
             raise ConfigError(
-                f"word2vec.objective = full_softmax: a vocabulary of {size} words is too large for it (each example "
-                f"computes and changes all of them: hours and gigabytes); at most {FULL_SOFTMAX_WORDS}: lower "
-                "words.max_vocabulary, or take negative_sampling or hierarchical_softmax"
+                f"word2vec.objective = full_softmax: a vocabulary of {size} words is too large: each example would "
+                f"read and change all {size * settings.dim * 4 / 1e6:.0f} MB of output vectors; at most "
+                f"{FULL_SOFTMAX_WORDS}: lower words.max_vocabulary, or take negative_sampling or hierarchical_softmax"
             )
         self.W = torch.from_numpy(_initial_rows(size, settings))
         self.C = torch.zeros(size - 1 if objective == "hierarchical_softmax" else size, settings.dim)
         self._subwords = SubwordRows.of(vocabulary, settings.subwords) if settings.subwords.buckets else None
-        self._bags = _bags(size, self._subwords)
         self._tree = HuffmanTree.of(vocabulary.counts) if objective == "hierarchical_softmax" else None
         self._reading = Reading(
             keep_thresholds(vocabulary.counts, settings.sample),
@@ -107,8 +107,14 @@ class TorchEngine(Engine):
             return FullSoftmax(example.word)
         return NegativeSampling(torch.tensor([example.word, *example.noise]))
 
+    def _bag(self, word: int) -> Tensor:
+        """Rows of `W` that the word's input vector is the mean of: its own, then those of its n-grams."""
+        if self._subwords is None:
+            return torch.tensor([word])
+        return torch.tensor([word, *(len(self.vocabulary) + self._subwords.of_word(word).astype(np.int64))])
+
     def _hidden(self, contexts: list[int]) -> list[Hidden]:
-        bags = [self._bags[word] for word in contexts]
+        bags = [self._bag(word) for word in contexts]
         if self.model == "cbow":
             return [Hidden.mean_of(bags)]
         return [Hidden.of_each(bags[first : first + CONTEXTS]) for first in range(0, len(bags), CONTEXTS)]
@@ -123,12 +129,3 @@ def _initial_rows(size: int, settings: Word2Vec) -> Floats:
     fill_with_chance(rows[:size], settings.seed, 0)
     fill_with_chance(rows[size:], settings.seed, 1)
     return rows
-
-
-def _bags(size: int, subwords: SubwordRows | None) -> list[Tensor]:
-    """For each word the rows of `W` that its input vector is the mean of: its own, then those of its n-grams."""
-    own = list(torch.arange(size)[:, None])
-    if subwords is None:
-        return own
-    ngrams = [torch.from_numpy(subwords.of_word(word) + np.int64(size)) for word in range(size)]
-    return [torch.cat(pair) for pair in zip(own, ngrams, strict=True)]
