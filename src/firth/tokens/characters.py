@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -21,7 +22,7 @@ SEPARATOR, LINE_END, APOSTROPHE = 0, ord("\n"), ord("'")
 
 IN_CONTEXT = ("Σ", "İ")
 """Characters whose lower case is not one character that depends on them alone: `Σ` is `ς` at the end of a word, `İ`
-becomes two. `lowered` handles the lines that hold one."""
+becomes two. `lowered` handles the lines that hold one. Both are two bytes of UTF-8."""
 
 
 @cache
@@ -52,19 +53,16 @@ def character_table(lowercase: bool, digits: bool) -> NDArray[np.int32]:
     return table
 
 
-def lowered(lines: bytes) -> bytes:
-    """UTF-8 `lines`, those with a character of `IN_CONTEXT` in Python's lower case, all others as they are."""
-    for character in IN_CONTEXT:
-        wanted = character.encode()
-        if wanted not in lines:
+def lowered(lines: bytes, places: Iterable[int]) -> bytes:
+    """UTF-8 `lines`, those with a byte of `places` (ascending) in Python's lower case, all others as they are."""
+    pieces = []
+    copied = 0
+    for place in places:
+        if place < copied:
             continue
-        pieces = []
-        copied, found = 0, lines.find(wanted)
-        while found >= 0:
-            start = lines.rfind(b"\n", copied, found) + 1 or copied
-            end = lines.find(b"\n", found) + 1 or len(lines)
-            text = lines[start:end].decode(errors="surrogatepass").lower()
-            pieces += [lines[copied:start], text.encode(errors="surrogatepass")]
-            copied, found = end, lines.find(wanted, end)
-        lines = b"".join((*pieces, lines[copied:]))
-    return lines
+        start = lines.rfind(b"\n", copied, place) + 1 or copied
+        end = lines.find(b"\n", place) + 1 or len(lines)
+        text = lines[start:end].decode(errors="surrogatepass").lower()
+        pieces += [lines[copied:start], text.encode(errors="surrogatepass")]
+        copied = end
+    return b"".join((*pieces, lines[copied:]))

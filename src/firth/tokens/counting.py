@@ -22,7 +22,7 @@ from firth.config.text import Words
 from firth.tokens.characters import character_table
 from firth.tokens.table import Codes, Scanned, WordTable, scan_text
 
-PIECE = 1 << 22
+PIECE = 1 << 20
 """Codes handled at a time."""
 
 PASSAGE = 1000

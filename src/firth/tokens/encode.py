@@ -17,10 +17,11 @@ from firth.tokens.counting import OUTSIDE, Counting, Piece
 from firth.tokens.phrases import PHRASES, PhraseLearner
 from firth.tokens.store import END, MANIFEST, Ids, stream_file
 from firth.tokens.streams import write_stream
+from firth.tokens.table import WordTable
 from firth.tokens.text_files import read_pieces
 from firth.tokens.vocabulary import Vocabulary
 
-BATCH_CHARACTERS = 4_000_000
+BATCH_CHARACTERS = 2_000_000
 """Text handled at a time."""
 
 Sentences = Iterable[Sequence[str]]
@@ -67,12 +68,12 @@ def _build(pieces: Iterable[Piece], settings: Words, folder: Path, threads: int)
         distinct = table.distinct + pruned.words
         if distinct == 0:
             raise DataError("the training corpus holds no words")
-        phrases = PhraseLearner(counted)
         if settings.phrases.passes:
+            phrases = PhraseLearner(counted)
             phrases.learn()
             phrases.save(folder / PHRASES)
             files.append(PHRASES)
-        vocabulary, final = _vocabulary(phrases, settings)
+        vocabulary, final = _vocabulary(table, settings)
         bounds = counted.train.bounds
         order = np.arange(len(bounds) - 1)
         if settings.shuffle:
@@ -87,14 +88,17 @@ def _build(pieces: Iterable[Piece], settings: Words, folder: Path, threads: int)
             files.append(stream_file(side))
             splits[side] = write_stream(codes.map(), limits, documents, final, folder / stream_file(side))
     vocabulary.save(folder / vocabularies.FILE)
+    entries = {name: {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)} for name in files}
     manifest = {
         "settings": settings.model_dump(),
-        "vocabulary": {"words": len(vocabulary), "sha256": vocabulary.sha256, "distinct_words_read": distinct},
+        "vocabulary": {
+            "words": len(vocabulary),
+            "sha256": entries[vocabularies.FILE]["sha256"],
+            "distinct_words_read": distinct,
+        },
         "pruned": pruned._asdict(),
         "splits": splits,
-        "files": {
-            name: {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)} for name in files
-        },
+        "files": entries,
     }
     if settings.phrases.passes:
         manifest["phrases"] = phrases.report()
@@ -102,30 +106,27 @@ def _build(pieces: Iterable[Piece], settings: Words, folder: Path, threads: int)
     return manifest
 
 
-def _vocabulary(phrases: PhraseLearner, settings: Words) -> tuple[Vocabulary, Ids]:
+def _vocabulary(table: WordTable, settings: Words) -> tuple[Vocabulary, Ids]:
     """The vocabulary, and the final id of each provisional code.
 
     Raises:
         DataError: fewer than two words are frequent enough.
     """
-    counts = phrases.counts
-    entries = np.flatnonzero(counts[1:] >= settings.min_count) + 1
-    names = phrases.names(entries)
-    vocabulary = Vocabulary.of(zip(names, counts[entries].tolist(), strict=True), settings.min_count,
-                               settings.max_vocabulary)  # fmt: skip
+    entries = table.ranked(settings.min_count, settings.max_vocabulary)
+    vocabulary = Vocabulary(tuple(table.names(entries)), table.counts[entries])
     if len(vocabulary) == 0:
         raise DataError(
-            f"no word occurs {settings.min_count} times or more (the most frequent {counts[1:].max(initial=0)} times): "
-            "lower words.min_count or add text"
+            f"no word occurs {settings.min_count} times or more (the most frequent {table.counts[1:].max(initial=0)} "
+            "times): lower words.min_count or add text"
         )
     if len(vocabulary) == 1:
         raise DataError(
             f"only one word, {vocabulary.words[0]!r}, occurs {settings.min_count} times or more, and vectors are "
             "learnt from words beside each other: lower words.min_count or add text"
         )
-    final = np.full(len(counts), OUTSIDE, dtype=np.int32)
+    final = np.full(table.size, OUTSIDE, dtype=np.int32)
     final[0] = END
-    final[entries] = [vocabulary.ids.get(name, OUTSIDE) for name in names]
+    final[entries] = np.arange(len(entries), dtype=np.int32)
     return vocabulary, final
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from firth.tokens import scanner
-from firth.tokens.scanner import mixed
+from firth.tokens.scanner import COUNT, mixed
 from firth.training.compile_cache import cached
 
 _HALF = np.uint64(32)
@@ -32,7 +32,7 @@ def slot_of(key, keys):
 
 
 @njit(nogil=True)
-def count_pairs(codes, position, stop, counts, least, keys, values, used):
+def count_pairs(codes, position, stop, entries, least, keys, values, used):
     """Count the pairs whose second word lies from `position` to `stop`; both words must occur `least` times or more.
 
     Stops early when half of the `keys` are in use. Returns (next position, pairs in the table).
@@ -40,7 +40,7 @@ def count_pairs(codes, position, stop, counts, least, keys, values, used):
     while position < stop:
         first = codes[position - 1] if position > 0 else 0
         second = codes[position]
-        if first > 0 and second > 0 and counts[first] >= least and counts[second] >= least:
+        if first > 0 and second > 0 and entries[first, COUNT] >= least and entries[second, COUNT] >= least:
             if 2 * used >= len(keys):
                 return position, used
             key = (np.uint64(first) << _HALF) | np.uint64(second)
@@ -63,10 +63,10 @@ def enter_pairs(new_keys, new_values, keys, values):
 
 
 @njit(nogil=True)
-def join_pairs(codes, bounds, keys, values, counts, counted):
+def join_pairs(codes, bounds, keys, values, entries, counted):
     """Replace in place, from left to right, each pair of the table by the code in `values`; a word is joined once.
 
-    `bounds` (where documents begin, and the end) move with the text; `counts` follow if `counted`.
+    `bounds` (where documents begin, and the end) move with the text; the counts in `entries` follow if `counted`.
     """
     written = 0
     begin = bounds[0]
@@ -82,9 +82,9 @@ def join_pairs(codes, bounds, keys, values, counts, counted):
                 slot = slot_of(key, keys)
                 if keys[slot] == key:
                     if counted:
-                        counts[code] -= 1
-                        counts[codes[position]] -= 1
-                        counts[values[slot]] += 1
+                        entries[code, COUNT] -= 1
+                        entries[codes[position], COUNT] -= 1
+                        entries[values[slot], COUNT] += 1
                     code = np.int32(values[slot])
                     position += 1
             codes[written] = code

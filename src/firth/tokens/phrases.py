@@ -13,7 +13,6 @@ holds an underscore, so that phrases and words cannot be confused.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,7 +51,7 @@ class Pairs:
         self.used = 0
         self.dropped = self.below = 0
 
-    def count(self, codes: Codes, counts: NDArray[np.int64], least: int, meter: Meter) -> None:
+    def count(self, codes: Codes, entries: NDArray[np.int64], least: int, meter: Meter) -> None:
         """Count the pairs of `codes` whose words both occur `least` times or more.
 
         Where there are more than `most`, the rarest so far are forgotten, under a bar that rises by one each time.
@@ -61,7 +60,7 @@ class Pairs:
             position, stop = start, min(start + PIECE, len(codes))
             while position < stop:
                 position, self.used = count_pairs(
-                    codes, position, stop, counts, least, self.keys, self.values, self.used
+                    codes, position, stop, entries, least, self.keys, self.values, self.used
                 )
                 if position < stop:
                     self._keep(self.keys != 0, 2 * len(self.keys))
@@ -80,22 +79,12 @@ class Pairs:
 
 
 class PhraseLearner:
-    """The words of a first reading and the phrases learnt from its text; codes of phrases follow those of words."""
+    """The phrases learnt from the text of a first reading; each becomes an entry of its table of words."""
 
     def __init__(self, counted: Counting) -> None:
         self.counted = counted
-        self.counts: NDArray[np.int64] = counted.table.counts.copy()
         self.phrases: list[Phrase] = []
-        self._names: list[str] = []
-        self._codes: dict[str, int] = {}
         self._dropped = self._below = 0
-
-    def names(self, codes: Iterable[int]) -> list[str]:
-        """The words and phrases with these codes."""
-        wanted = np.fromiter(codes, dtype=np.int64)
-        size = self.counted.table.size
-        words = iter(self.counted.table.names(wanted[wanted < size]))
-        return [next(words) if code < size else self._names[code - size] for code in wanted.tolist()]
 
     def learn(self) -> None:
         """Learn phrases and join them in the training and the held-out text, in as many passes as the settings say."""
@@ -105,7 +94,7 @@ class PhraseLearner:
             pairs = Pairs(self.counted.settings.max_distinct)
             with Meter(f"phrases, pass {number} of {settings.passes}", train.size, "words") as meter:
                 # a pair does not occur more often than its words: with fewer occurrences its score is not positive
-                pairs.count(train.map(), self.counts, settings.discount + 1, meter)
+                pairs.count(train.map(), self.counted.table.entries, settings.discount + 1, meter)
                 self._dropped += pairs.dropped
                 self._below = max(self._below, pairs.below)
                 found = self._select(pairs, settings.threshold, settings.discount, number)
@@ -121,13 +110,14 @@ class PhraseLearner:
         taken = pairs.keys != 0
         keys, met = pairs.keys[taken], pairs.values[taken]
         first, second = (keys >> np.uint64(32)).astype(np.int64), (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        scores = (met - discount) / self.counts[first] / self.counts[second] * int(self.counts[1:].sum())
+        table = self.counted.table
+        scores = (met - discount) / table.counts[first] / table.counts[second] * int(table.counts[1:].sum())
         above = scores > threshold
         keys, met, scores = keys[above], met[above], scores[above]
         phrases = [
             Phrase(number, one, other, times, score)
             for one, other, times, score in zip(
-                self.names(first[above]), self.names(second[above]), met.tolist(), scores.tolist(), strict=True
+                table.names(first[above]), table.names(second[above]), met.tolist(), scores.tolist(), strict=True
             )
         ]
         order = sorted(range(len(phrases)), key=lambda i: (-phrases[i].score, phrases[i].first, phrases[i].second))
@@ -136,22 +126,15 @@ class PhraseLearner:
         return ordered
 
     def _join(self, keys: NDArray[np.uint64]) -> None:
-        codes = np.empty(len(keys), dtype=np.int64)
-        for i, phrase in enumerate(self.phrases[-len(keys) :]):
-            name = phrase.first + JOINT + phrase.second  # a_b + c and a + b_c are the same phrase
-            if name not in self._codes:
-                self._codes[name] = self.counted.table.size + len(self._names)
-                self._names.append(name)
-            codes[i] = self._codes[name]
-        counts = np.zeros(self.counted.table.size + len(self._names), dtype=np.int64)
-        counts[: len(self.counts)] = self.counts
-        self.counts = counts
+        words = self.counted.table
+        # a_b + c and a + b_c are the same phrase, and become the same entry
+        codes = np.array([words.entry(p.first + JOINT + p.second) for p in self.phrases[-len(keys) :]], dtype=np.int64)
         room = 1 << (2 * len(keys)).bit_length()
         table = np.zeros(room, dtype=np.uint64), np.zeros(room, dtype=np.int64)
         enter_pairs(keys, codes, *table)
         for file, counting in ((self.counted.train, True), (self.counted.heldout, False)):
             bounds = file.bounds
-            join_pairs(file.map("r+"), bounds, *table, self.counts, counting)
+            join_pairs(file.map("r+"), bounds, *table, words.entries, counting)
             file.shrink(bounds)
 
     def save(self, path: Path) -> None:

@@ -22,6 +22,9 @@ START, AT, LENGTH, COUNT = 0, 1, 2, 3
 
 APOSTROPHE = 39
 LINE_END = 10
+TOGETHER = 32
+"""Words that `merge` looks up beside each other."""
+
 MULTIBYTE = 1
 """What the table of single bytes holds for the first byte of a longer character."""
 
@@ -100,10 +103,11 @@ def find(value, packed, word, start, length, slots, mask, entries, arena):
 
 @njit
 def append(value, packed, at, length, slot, slots, size, entries):
-    """Make entry `size` of the `length` bytes at `arena[at]`, in a free slot."""
+    """Make entry `size` of the `length` bytes at `arena[at]`, with count 0, in a free slot."""
     entries[size, START] = np.int64(packed)
     entries[size, AT] = at
     entries[size, LENGTH] = length
+    entries[size, COUNT] = 0
     slots[slot] = (value & _UPPER) | np.uint64(size + 1)
 
 
@@ -153,16 +157,15 @@ def scan(data, single, table, line, seed, limit, slots, entries, arena, codes, h
     """Cut `data`, UTF-8 lines, into words and write their entries to `codes`, 0 behind each line.
 
     The lines that `held_out` picks go to `held` instead and are not counted; `line` is the number of the first one.
-    `table` is a `character_table`, `single` (256 uint8) the same for single bytes. The caller gives an empty table
-    (entry 0 present) with room for the longest possible outcome; `slots` is used in growing parts.
-    Returns (entries, codes written, codes held out); −1 entries if `data` does not end with a blank or a line end.
+    `data` must end with a blank or a line end. `table` is a `character_table`, `single` (256 uint8) the same for single
+    bytes. The caller gives an empty table (entry 0 present) with room for the longest possible outcome; `slots` is used
+    in growing parts. Returns (entries, slots used, codes written, codes held out).
     """
     size = 1
     written = kept_back = 0
     end = len(data)
-    if end > 0 and (single[data[end - 1]] > APOSTROPHE or single[data[end - 1]] == MULTIBYTE):
-        return -1, written, kept_back
     mask = np.uint64(min(len(slots), 1 << 14) - 1)
+    slots[: np.int64(mask) + 1] = _FREE
     holding = held_out(line, seed, limit)
     pending = False  # an apostrophe was read, which is part of the word if a letter follows
     at = entries[0, LENGTH]
@@ -238,36 +241,70 @@ def scan(data, single, table, line, seed, limit, slots, entries, arena, codes, h
                 entries[0, COUNT] += 1
             line += 1
             holding = held_out(line, seed, limit)
-    return size, written, kept_back
+    return size, np.int64(mask) + 1, written, kept_back
+
+
+@njit(nogil=True)
+def find_twos(data, pairs, found):
+    """Write to `found` where one of the byte `pairs` (uint8, two columns) begins, in order; how many there are.
+
+    Blocks without any, which is nearly all of a text, are passed over with vector instructions.
+    """
+    size = 0
+    for start in range(0, len(data) - 1, 4096):
+        stop = min(start + 4096, len(data) - 1)
+        block = data[start : stop + 1]
+        met = False
+        for pair in range(len(pairs)):
+            first, second = pairs[pair]
+            for i in range(len(block) - 1):
+                met |= (block[i] == first) & (block[i + 1] == second)
+        if met:
+            for i in range(start, stop):
+                for pair in range(len(pairs)):
+                    if size < len(found) and data[i] == pairs[pair, 0] and data[i + 1] == pairs[pair, 1]:
+                        found[size] = i
+                        size += 1
+    return size
 
 
 @njit(nogil=True)
 def merge(others, other_entries, other_arena, slots, size, entries, arena, renamed):
     """Add the `others` entries of one table to another that has room for them; `renamed[i]` is where entry i went.
 
-    Returns the size of the larger table.
+    Returns the size of the larger table (and a number without meaning, for which memory is read ahead).
     """
     mask = np.uint64(len(slots) - 1)
+    values = np.empty(TOGETHER, np.uint64)
+    near = np.empty(TOGETHER, np.int64)
+    touched = 0
     renamed[0] = 0
     entries[0, COUNT] += other_entries[0, COUNT]
     end = entries[size - 1, AT] + entries[size - 1, LENGTH]
     for i in range(1, others):
+        step = (i - 1) % TOGETHER
+        if step == 0:
+            # look where the next words will probably be found: the waits for memory then lie beside each other
+            for j in range(min(TOGETHER, others - i)):
+                values[j] = hash_of(other_arena, other_entries[i + j, AT], other_entries[i + j, LENGTH])
+                near[j] = np.int64(slots[values[j] & mask] & _ENTRY)
+            for j in range(min(TOGETHER, others - i)):
+                touched ^= entries[max(near[j] - 1, 0), COUNT]
         start = other_entries[i, AT]
         length = other_entries[i, LENGTH]
         packed = np.uint64(other_entries[i, START])
-        value = hash_of(other_arena, start, length)
+        value = values[step]
         entry, slot = find(value, packed, other_arena, start, length, slots, mask, entries, arena)
         if entry < 0:
             entry = size
             for j in range(length):
                 arena[end + j] = other_arena[start + j]
             append(value, packed, end, length, slot, slots, size, entries)
-            entries[entry, COUNT] = 0
             size += 1
             end += length
         entries[entry, COUNT] += other_entries[i, COUNT]
         renamed[i] = entry
-    return size
+    return size, touched
 
 
 @njit(nogil=True)
@@ -304,12 +341,32 @@ def drop_rare(below, slots, size, entries, arena, renamed):
 
 
 @njit(nogil=True)
+def find_or_add(word, slots, size, entries, arena):
+    """Entry of `word` (uint8; added with count 0 if it is new; there must be room), and the size of the table."""
+    length = len(word)
+    packed = _FREE
+    for i in range(min(length, 8)):
+        packed = (packed << _BYTE) | np.uint64(word[i])
+    value = hash_of(word, 0, length)
+    entry, slot = find(value, packed, word, 0, length, slots, np.uint64(len(slots) - 1), entries, arena)
+    if entry >= 0:
+        return entry, size
+    end = entries[size - 1, AT] + entries[size - 1, LENGTH]
+    for i in range(length):
+        arena[end + i] = word[i]
+    append(value, packed, end, length, slot, slots, size, entries)
+    return size, size + 1
+
+
+@njit(nogil=True)
 def rebuild_slots(slots, size, entries, arena):
     """`rebuild` of all slots, called from Python."""
     rebuild(slots, np.uint64(len(slots) - 1), size, entries, arena)
 
 
 scan = cached(scan, __file__)
+find_twos = cached(find_twos, __file__)
 merge = cached(merge, __file__)
 drop_rare = cached(drop_rare, __file__)
+find_or_add = cached(find_or_add, __file__)
 rebuild_slots = cached(rebuild_slots, __file__)

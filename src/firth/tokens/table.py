@@ -8,12 +8,26 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firth.tokens.characters import character_table, lowered
-from firth.tokens.scanner import AT, COUNT, LENGTH, MULTIBYTE, drop_rare, merge, rebuild_slots, scan
+from firth.tokens.characters import IN_CONTEXT, character_table, lowered
+from firth.tokens.scanner import (
+    AT,
+    COUNT,
+    LENGTH,
+    MULTIBYTE,
+    START,
+    drop_rare,
+    find_or_add,
+    find_twos,
+    merge,
+    rebuild_slots,
+    scan,
+)
 from firth.tokens.words import SENTENCE_END
 
 FULL = 0.6
 """Largest share of slots in use."""
+
+_IN_CONTEXT = np.array([list(character.encode()) for character in IN_CONTEXT], dtype=np.uint8)
 
 Codes = NDArray[np.int32]
 
@@ -34,9 +48,9 @@ class WordTable:
     def __init__(self, words: int, letters: int) -> None:
         """Room for `words` words of together `letters` bytes; `reserve` makes more."""
         self.size = 1
-        self.slots = np.zeros(_power_of_two(words / FULL), dtype=np.uint64)
-        self.entries = np.zeros((words + 1, 4), dtype=np.int64)
-        self.entries[0, LENGTH] = 1
+        self.slots = np.zeros(16, dtype=np.uint64)
+        self.entries = np.empty((words + 1, 4), dtype=np.int64)
+        self.entries[0] = 0, 0, 1, 0
         self.arena = np.empty(letters + 1, dtype=np.uint8)
         self.arena[0] = ord(SENTENCE_END)
 
@@ -59,7 +73,7 @@ class WordTable:
         """Make room for so many more words and bytes."""
         size = self.size + words
         if size > len(self.entries):
-            entries = np.zeros((max(size, len(self.entries) * 3 // 2), 4), dtype=np.int64)
+            entries = np.empty((max(size, len(self.entries) * 3 // 2), 4), dtype=np.int64)
             entries[: self.size] = self.entries[: self.size]
             self.entries = entries
         used = self.letters
@@ -68,17 +82,24 @@ class WordTable:
             arena[:used] = self.arena[:used]
             self.arena = arena
         if size > FULL * len(self.slots):
-            self.slots = np.zeros(_power_of_two(size / FULL), dtype=np.uint64)
+            self.slots = np.empty(_power_of_two(size / FULL), dtype=np.uint64)
             rebuild_slots(self.slots, self.size, self.entries, self.arena)
 
     def add(self, other: WordTable) -> Codes:
         """Add the words and counts of `other`; the entry that each of its entries has here."""
         self.reserve(other.size, other.letters)
         renamed = np.empty(other.size, dtype=np.int32)
-        self.size = merge(
+        self.size, _ = merge(
             other.size, other.entries, other.arena, self.slots, self.size, self.entries, self.arena, renamed
         )
         return renamed
+
+    def entry(self, word: str) -> int:
+        """The entry of `word`, which is added with count 0 if it is new."""
+        letters = np.frombuffer(word.encode(errors="surrogatepass"), dtype=np.uint8)
+        self.reserve(1, len(letters))
+        entry, self.size = find_or_add(letters, self.slots, self.size, self.entries, self.arena)
+        return int(entry)
 
     def drop(self, below: int) -> tuple[Codes, int, int]:
         """Forget the words met less than `below` times.
@@ -92,8 +113,30 @@ class WordTable:
 
     def names(self, entries: Iterable[int]) -> list[str]:
         """The words of these entries."""
-        spans = self.entries[np.fromiter(entries, dtype=np.int64), AT : LENGTH + 1].tolist()
-        return [self.arena[at : at + length].tobytes().decode(errors="surrogatepass") for at, length in spans]
+        wanted = np.fromiter(entries, dtype=np.int64)
+        starts = self.entries[wanted, AT]
+        letters = self.arena[: self.letters].data
+        spans = zip(starts.tolist(), (starts + self.entries[wanted, LENGTH]).tolist(), strict=True)
+        return [str(letters[start:stop], "utf-8", "surrogatepass") for start, stop in spans]
+
+    def ranked(self, min_count: int, most: int) -> NDArray[np.int64]:
+        """The `most` frequent entries that occur `min_count` times or more, ties by code point.
+
+        UTF-8 sorts by code point; most ties are decided by the first eight bytes, the others by the whole words.
+        """
+        kept = np.flatnonzero(self.counts[1:] >= min_count) + 1
+        short = np.maximum(8 - self.entries[kept, LENGTH], 0).astype(np.uint64)
+        starts = self.entries[kept, START].astype(np.uint64) << (short * np.uint64(8))
+        falling = -self.counts[kept]
+        order = np.lexsort((starts, falling))
+        kept, starts, falling = kept[order], starts[order], falling[order]
+        same = (starts[1:] == starts[:-1]) & (falling[1:] == falling[:-1])
+        edges = np.flatnonzero(np.diff(same, prepend=False, append=False))  # runs of ties: first, last + …
+        for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            run = kept[first : last + 1]
+            names = self.names(run)
+            run[:] = run[sorted(range(len(names)), key=names.__getitem__)]
+        return kept[:most]
 
 
 def scan_text(
@@ -107,15 +150,22 @@ def scan_text(
     table = character_table(lowercase, numbers == "digit")
     if not lines.endswith((b"\n", b" ")):
         lines += b" "  # where the scanner stops
-    data = np.frombuffer(lowered(lines) if lowercase else lines, dtype=np.uint8)
+    data = np.frombuffer(lines, dtype=np.uint8)
+    if lowercase:
+        places = np.empty(len(data) // 2, dtype=np.int64)
+        found = find_twos(data, _IN_CONTEXT, places)
+        if found:
+            data = np.frombuffer(lowered(lines, places[:found].tolist()), dtype=np.uint8)
     # the system gives memory only where it is written to: room for the longest possible outcome costs nothing
     words = WordTable(len(data) // 2 + 1, 2 * len(data))
+    slots = np.empty(_power_of_two(len(data)), dtype=np.uint64)
     codes = np.empty(len(data) + 1, dtype=np.int32)
     held = np.empty(len(data) + 1 if heldout else 0, dtype=np.int32)
-    words.size, written, kept_back = scan(
+    words.size, used, written, kept_back = scan(
         data, _single(table), table, first_line, seed, round(heldout * (1 << 62)),
-        words.slots, words.entries, words.arena, codes, held,
+        slots, words.entries, words.arena, codes, held,
     )  # fmt: skip
+    words.slots = slots[:used]
     return Scanned(words, codes[:written], held[:kept_back])
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from firth.errors import DataError
 from firth.tokens.counting import Piece
 
-PIECE_BYTES = 1 << 22
+PIECE_BYTES = 1 << 21
 
 OPENERS: dict[str, Callable[[Path], BufferedIOBase]] = {
     ".gz": gzip.GzipFile,
@@ -24,7 +24,7 @@ OPENERS: dict[str, Callable[[Path], BufferedIOBase]] = {
 
 
 def read_pieces(paths: Sequence[Path], heldout: float) -> Iterator[Piece]:
-    """The lines of `paths` in order, about 4 MB at a time; of a longer line the piece ends behind a blank.
+    """The lines of `paths` in order, about 2 MB at a time; of a longer line the piece ends behind a blank.
 
     Raises:
         DataError: a file cannot be read, is torn, or is not UTF-8: with the line, and the byte of the
