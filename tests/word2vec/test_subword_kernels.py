@@ -82,8 +82,9 @@ def run_both(plain, model, stream, ngram_rows, buckets, dim=16, window=3, negati
     state = stream_start(seed, 1, 2)
     # total is so large that the rate does not decay
     words, examples, _, loss = subword_kernel(model, chunks_of(dim), negatives)(
-        ids, 0, len(ids), inputs, ngrams, outputs, rows, offsets, np.full(size, FULL, np.uint32), table.thresholds,
-        table.others, window, rate, 1e-4, 0, 1, 1 << 60, np.uint64(state),
+        ids, 0, len(ids), inputs, ngrams, outputs, rows, offsets, max(map(len, ngram_rows)),
+        np.full(size, FULL, np.uint32), table.thresholds, table.others, window, rate,
+        1e-4, 0, 1, 1 << 60, np.uint64(state),
     )  # fmt: skip
 
     chance, expected, expected_examples = Chance(state), 0.0, 0

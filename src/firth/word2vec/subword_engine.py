@@ -40,6 +40,7 @@ class SubwordEngine(Engine):
         except MemoryError:
             raise ConfigError(_too_much(need, buckets, dim, "; so much is not free")) from None
         self.subwords = SubwordRows.of(vocabulary, settings.subwords)
+        self._most = self.subwords.most
         self.keep = keep_thresholds(counts, settings.sample)
         self.noise = AliasTable.of(noise_distribution(counts, settings.noise_exponent))
         self._kernel = subword_kernel(model, self.chunks, settings.negatives)
@@ -83,8 +84,8 @@ class SubwordEngine(Engine):
         check_aligned(self.output, size, self.chunks, "output")
         words, examples, position, loss = self._kernel(
             ids, start, stop, self.input, self.ngrams, self.output, self.subwords.rows, self.subwords.offsets,
-            self.keep, self.noise.thresholds, self.noise.others, settings.window, rate, settings.min_learning_rate,
-            seen, settings.threads, total, np.uint64(state),
+            self._most, self.keep, self.noise.thresholds, self.noise.others, settings.window, rate,
+            settings.min_learning_rate, seen, settings.threads, total, np.uint64(state),
         )  # fmt: skip
         if words < 0:
             raise not_a_word(ids, position, size)

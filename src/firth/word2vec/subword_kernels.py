@@ -29,6 +29,7 @@ from firth.training import splitmix
 from firth.training.compile_cache import cached
 from firth.training.splitmix import bits, following
 from firth.word2vec import kernels
+from firth.word2vec import subword_tile as subword_code
 from firth.word2vec import tile as tile_code
 from firth.word2vec.kernels import (
     FLUSH,
@@ -42,87 +43,36 @@ from firth.word2vec.kernels import (
     replace_positive,
     separate,
 )
+from firth.word2vec.subword_tile import give_gain, mean_to
 from firth.word2vec.tile import ALIGNMENT, LANES, TOTALS, prefetch_row, tile
 
 _HIGH = np.uint64(32)
 
 
 @njit
-def compose(vectors, slot, word, inputs, ngrams, rows, first, last, width):
-    """Write the mean of the word's own row and of rows `first` to `last` of its n-grams to `vectors[slot]`, twice."""
-    now, before = vectors[slot, 0], vectors[slot, 1]
-    own = inputs[word]
-    for d in range(width):
-        now[d] = own[d]
+def locate(places, slot, own, ngram_base, rows, first, last, row_bytes):
+    """Note in `places[slot]` the addresses of a word's rows: its own, then those of its n-grams. Returns how many."""
+    places[slot, 0] = own
     for i in range(first, last):
-        row = ngrams[rows[i]]
-        for d in range(width):
-            now[d] += row[d]
-    share = np.float32(1.0) / np.float32(1 + last - first)
-    for d in range(width):
-        now[d] *= share
-        before[d] = now[d]
-
-
-@njit
-def write_back(vectors, slot, word, inputs, ngrams, rows, first, last, width):
-    """Add what `vectors[slot]` has gained to each of its rows, one after the other: repeated rows get it twice."""
-    now, gained = vectors[slot, 0], vectors[slot, 1]
-    for d in range(width):
-        gained[d] = now[d] - gained[d]
-    own = inputs[word]
-    for d in range(width):
-        own[d] += gained[d]
-    for i in range(first, last):
-        row = ngrams[rows[i]]
-        for d in range(width):
-            row[d] += gained[d]
-
-
-@njit
-def mean_of_contexts(vectors, slots, weights, count, hidden, width):
-    """The mean of the first `count` of `slots`, each weighing its number of rows, to `hidden`, twice."""
-    now, before = hidden[0], hidden[1]
-    total = np.int64(0)
-    for d in range(width):
-        now[d] = 0.0
-    for i in range(count):
-        vector, weight = vectors[slots[i], 0], np.float32(weights[slots[i]])
-        total += weights[slots[i]]
-        for d in range(width):
-            now[d] += weight * vector[d]
-    share = np.float32(1.0) / np.float32(total)
-    for d in range(width):
-        now[d] *= share
-        before[d] = now[d]
-
-
-@njit
-def give_contexts(vectors, slots, count, hidden, width):
-    """Add what `hidden` has gained to the first `count` of `slots`."""
-    now, before = hidden[0], hidden[1]
-    for i in range(count):
-        vector = vectors[slots[i], 0]
-        for d in range(width):
-            vector[d] += now[d] - before[d]
+        places[slot, 1 + i - first] = ngram_base + np.int64(rows[i]) * row_bytes
+    return 1 + last - first
 
 
 @cache
 def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 - the kernel is inside
     """The compiled kernel of `model` for rows of `chunks` · 16 floats, as `kernels.kernel`.
 
-    Called with (stream, start, stop, input, ngrams, output, rows, offsets, keep, thresholds, others, window, rate,
-    floor, seen, pace, total, state): word i has the rows `rows[offsets[i] : offsets[i + 1]]` of `ngrams`, all of which
-    exist; the rest as for `kernels.kernel`, and so is what it returns.
+    Called with (stream, start, stop, input, ngrams, output, rows, offsets, most, keep, thresholds, others, window,
+    rate, floor, seen, pace, total, state): word i has the rows `rows[offsets[i] : offsets[i + 1]]` of `ngrams`, at most
+    `most` and all of which exist (`subwords.SubwordRows`); the rest as for `kernels.kernel`, and so is what it returns.
     """
     outputs = negatives + 1
-    width = chunks * LANES
     row_bytes = chunks * ALIGNMENT
     skipgram = model == "skipgram"
 
     @njit(nogil=True, error_model="numpy")
     def run(  # noqa: PLR0912, PLR0915 - one function, so that its closure holds integers only
-        stream, start, stop, inputs, ngrams, outputs_matrix, grams, offsets, keep, thresholds, others,
+        stream, start, stop, inputs, ngrams, outputs_matrix, grams, offsets, most, keep, thresholds, others,
         window, rate, floor, seen, pace, total, state,
     ):  # fmt: skip
         input_base = inputs.ctypes.data
@@ -132,16 +82,18 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
         ahead = np.empty(negatives, np.int64)  # noise of the next centre
         words = np.empty(outputs, np.int64)  # positive and noise of this one
         rows = np.empty(2 * outputs, np.int64)  # their addresses, and room for `separate`
-        span = 2 * window + 1  # positions in reach; position p has slot p % span
-        slots = np.empty(span, np.int64)  # of the contexts
-        contexts = np.empty(span, np.int64)  # their addresses
-        weights = np.empty(span, np.int64)  # rows of each slot's word
-        buffer = np.zeros((2 * span + 2 + 2 * outputs) * width + LANES, np.float32)
-        shift = (-buffer.ctypes.data % ALIGNMENT) // 4
-        vectors = buffer[shift : shift + 2 * span * width].reshape(span, 2, width)  # now, and as composed
-        hidden = buffer[shift + 2 * span * width : shift + (2 * span + 2) * width].reshape(2, width)
-        vectors_at = vectors.ctypes.data
-        scratch = vectors_at + (2 * span + 2) * row_bytes
+        span = 2 * window + 2  # positions in reach, and the next one; position p has slot p % span
+        places = np.empty((span, most + 1), np.int64)  # addresses of each slot's rows
+        place_bytes = 8 * (most + 1)
+        sizes = np.zeros(span, np.int64)  # how many
+        ones = np.ones(most + 1, np.float32)
+        contexts = np.empty(span, np.int64)  # addresses of their vectors
+        weights = np.empty(span, np.float32)  # their numbers of rows
+        buffer = np.zeros((2 * span + 2 + 2 * outputs) * row_bytes + ALIGNMENT, np.uint8)
+        vectors = (buffer.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT  # of each slot, now and as composed
+        mean = vectors + 2 * span * row_bytes
+        scratch = mean + 2 * row_bytes
+        hidden = np.full(1, mean, np.int64)  # where CBOW's hidden vector is
         totals = np.zeros(TOTALS, np.float32)
         products = totals[:LANES]
         exponents = totals[LANES : 2 * LANES].view(np.int32)
@@ -150,6 +102,10 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
         totals_at = totals.ctypes.data
         rows_at = rows.ctypes.data
         contexts_at = contexts.ctypes.data
+        weights_at = weights.ctypes.data
+        places_at = places.ctypes.data
+        ones_at = ones.ctypes.data
+        hidden_at = hidden.ctypes.data
 
         position, words_read, examples, tiles, loss = start, 0, 0, 0, 0.0
         while position < stop:
@@ -161,7 +117,7 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
             step_rate = np.float32(rate * max(1.0 - progress, floor))
             if length < 2:
                 continue
-            composed = 0  # positions before this one have their vectors
+            located = composed = 0  # positions before these have their rows known, and their vectors
             for centre in range(-1, length):
                 if centre >= 0:
                     words[0] = sentence[centre]
@@ -173,20 +129,22 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
                         state = following(state)
                         ahead[j] = noise_word(bits(state), thresholds, others)
                         prefetch_row(output_base + ahead[j] * row_bytes, chunks)
-                    coming = centre + 1 + window
-                    if coming < length:
-                        word = sentence[coming]
-                        prefetch_row(input_base + word * row_bytes, chunks)
-                        for i in range(offsets[word], offsets[word + 1]):
-                            prefetch_row(ngram_base + np.int64(grams[i]) * row_bytes, chunks)
+                    while located < min(length, centre + window + 2):
+                        word, slot = sentence[located], located % span
+                        own = input_base + word * row_bytes
+                        sizes[slot] = locate(
+                            places, slot, own, ngram_base, grams, offsets[word], offsets[word + 1], row_bytes
+                        )
+                        for i in range(sizes[slot]):
+                            prefetch_row(places[slot, i], chunks)
+                        located += 1
                 if centre < 0:
                     continue
                 while composed < min(length, centre + window + 1):
-                    word = sentence[composed]
                     slot = composed % span
-                    low, high = offsets[word], offsets[word + 1]
-                    compose(vectors, slot, word, inputs, ngrams, grams, low, high, width)
-                    weights[slot] = 1 + high - low
+                    at = vectors + 2 * slot * row_bytes
+                    size = sizes[slot]
+                    mean_to(at, at + row_bytes, places_at + slot * place_bytes, ones_at, size, np.float32(size), chunks)
                     composed += 1
                 for j in range(outputs):
                     rows[j] = output_base + words[j] * row_bytes
@@ -197,8 +155,8 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
                 count = 0
                 for place in range(max(0, centre - reach), min(length, centre + reach + 1)):
                     if place != centre:
-                        slots[count] = place % span
-                        contexts[count] = vectors_at + 2 * slots[count] * row_bytes
+                        contexts[count] = vectors + 2 * (place % span) * row_bytes
+                        weights[count] = sizes[place % span]
                         count += 1
 
                 if skipgram:
@@ -217,14 +175,13 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
                         tiles += 1
                 else:
                     examples += 1
-                    mean_of_contexts(vectors, slots, weights, count, hidden, width)
-                    contexts[0] = vectors_at + 2 * span * row_bytes
+                    mean_to(mean, mean + row_bytes, contexts_at, weights_at, count, weights[:count].sum(), chunks)
                     if repeated:
                         separate(rows, outputs, scratch, chunks)
-                    tile(contexts_at, rows_at, step_rate, totals_at, 1, outputs, chunks)
+                    tile(hidden_at, rows_at, step_rate, totals_at, 1, outputs, chunks)
                     if repeated:
                         merge(rows, outputs, scratch, chunks)
-                    give_contexts(vectors, slots, count, hidden, width)
+                    give_gain(mean, mean + row_bytes, contexts_at, count, chunks)
                     tiles += 1
                 if tiles >= FLUSH:
                     loss += flush(products, exponents, sums)
@@ -232,10 +189,10 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
 
                 # What has left the reach of all centres to come; at the end of the sentence, all that is left.
                 for place in range(max(0, centre - window), length if centre + 1 == length else centre - window + 1):
-                    word = sentence[place]
-                    write_back(
-                        vectors, place % span, word, inputs, ngrams, grams, offsets[word], offsets[word + 1], width
-                    )
+                    slot = place % span
+                    at = vectors + 2 * slot * row_bytes
+                    give_gain(at, at + row_bytes, places_at + slot * place_bytes, sizes[slot], chunks)
+        buffer[0] = ones[0] = hidden[0] = 0  # numba frees an array after its last use, and tiles know its address only
         return words_read, examples, position, loss + flush(products, exponents, sums)
 
-    return cached(run, __file__, kernels.__file__, tile_code.__file__, splitmix.__file__)
+    return cached(run, __file__, kernels.__file__, tile_code.__file__, subword_code.__file__, splitmix.__file__)
