@@ -23,7 +23,7 @@ START, AT, LENGTH, COUNT = 0, 1, 2, 3
 APOSTROPHE = 39
 LINE_END = 10
 TOGETHER = 32
-"""Words that `merge` looks up beside each other."""
+"""Words that `merge` looks up together."""
 
 MULTIBYTE = 1
 """What the table of single bytes holds for the first byte of a longer character."""
@@ -268,15 +268,29 @@ def find_twos(data, pairs, found):
     return size
 
 
+@njit
+def look_ahead(values, words, slots, mask, entries):
+    """Read what will probably be needed to find the words with these hashes: the waits for memory then overlap.
+
+    What it returns has no meaning; it must be used, or the compiler leaves the reading out.
+    """
+    near = np.empty(TOGETHER, np.int64)
+    touched = 0
+    for i in range(words):
+        near[i] = np.int64(slots[values[i] & mask] & _ENTRY)
+    for i in range(words):
+        touched ^= entries[max(near[i] - 1, 0), COUNT]
+    return touched
+
+
 @njit(nogil=True)
 def merge(others, other_entries, other_arena, slots, size, entries, arena, renamed):
     """Add the `others` entries of one table to another that has room for them; `renamed[i]` is where entry i went.
 
-    Returns the size of the larger table (and a number without meaning, for which memory is read ahead).
+    Returns the size of the larger table and what `look_ahead` returned.
     """
     mask = np.uint64(len(slots) - 1)
     values = np.empty(TOGETHER, np.uint64)
-    near = np.empty(TOGETHER, np.int64)
     touched = 0
     renamed[0] = 0
     entries[0, COUNT] += other_entries[0, COUNT]
@@ -284,12 +298,10 @@ def merge(others, other_entries, other_arena, slots, size, entries, arena, renam
     for i in range(1, others):
         step = (i - 1) % TOGETHER
         if step == 0:
-            # look where the next words will probably be found: the waits for memory then lie beside each other
-            for j in range(min(TOGETHER, others - i)):
+            words = min(TOGETHER, others - i)
+            for j in range(words):
                 values[j] = hash_of(other_arena, other_entries[i + j, AT], other_entries[i + j, LENGTH])
-                near[j] = np.int64(slots[values[j] & mask] & _ENTRY)
-            for j in range(min(TOGETHER, others - i)):
-                touched ^= entries[max(near[j] - 1, 0), COUNT]
+            touched ^= look_ahead(values, words, slots, mask, entries)
         start = other_entries[i, AT]
         length = other_entries[i, LENGTH]
         packed = np.uint64(other_entries[i, START])
