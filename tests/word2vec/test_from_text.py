@@ -116,6 +116,15 @@ def test_a_signal_saves_and_the_same_request_goes_on_to_the_same_bytes(tmp_path,
     assert files(mine.output) == files(tmp_path / "whole")
 
 
+def test_ctrl_c_outside_of_the_loop_ends_it_as_ever(tmp_path, monkeypatch):
+    def before_the_loop(*_arguments, **_options):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(from_text, "train", before_the_loop)
+    with pytest.raises(KeyboardInterrupt):
+        train_from_text(request(tmp_path))
+
+
 def test_broken_off_while_the_text_is_read_it_reads_it_again(tmp_path, monkeypatch):
     mine = request(tmp_path)
     with monkeypatch.context() as patch:
@@ -227,6 +236,9 @@ def test_inputs_that_are_no_files_are_named(tmp_path):
         train_from_text(request(tmp_path, inputs=(tmp_path / "text.txt", tmp_path / "nowhere.txt")))
     with pytest.raises(DataError, match="a folder"):
         train_from_text(request(tmp_path, inputs=(tmp_path,)))
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(DataError, match="not a regular file"):
+        train_from_text(request(tmp_path, inputs=(tmp_path / "pipe.txt",)))
     (tmp_path / "latin.txt").write_bytes(b"na\xefve\n")
     with pytest.raises(DataError, match=r"latin\.txt"):
         train_from_text(request(tmp_path, inputs=(tmp_path / "latin.txt",)))

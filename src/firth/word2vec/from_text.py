@@ -183,8 +183,10 @@ def _summary(trained: TrainedVectors, store: WordStore, rates: dict[int, float])
 
 def _check_inputs(inputs: tuple[Path, ...]) -> None:
     for path in inputs:
+        if path.is_dir():
+            raise DataError("a folder; name the files in it", path)
         if not path.is_file():
-            raise DataError("a folder; name the files in it" if path.is_dir() else "no such file", path)
+            raise DataError("not a regular file: it is read more than once" if path.exists() else "no such file", path)
 
 
 def _refuse_existing(output: Path) -> None:
@@ -244,6 +246,8 @@ def _ctrl_c_saves() -> Iterator[None]:
 
     def note(_number: int, _frame: FrameType | None) -> None:
         nonlocal asked
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # the training has not begun, or has ended
+            raise KeyboardInterrupt
         asked = True
         signal.raise_signal(signal.SIGTERM)
 
