@@ -1,7 +1,8 @@
 """Skip-gram and CBOW over a stretch of the id stream: subsample, draw windows and noise, hand tiles their rows.
 
-Random numbers are splitmix64: the state is a counter, a draw is the counter well mixed. Noise is drawn one centre
-ahead: the tile of a centre asks for the rows of the next one, which are then on their way from memory.
+Random numbers are splitmix64: the state is a counter, a draw is the counter well mixed. The chances of a
+centre are drawn one or two centres early: the tile of a centre asks for rows of a later one, which are then on their
+way from memory.
 """
 
 # The functions below are compiled: numba knows their types, annotations would only repeat them.
@@ -27,6 +28,7 @@ from firth.word2vec.tile import (
     TOTALS,
     add_difference,
     copy_row,
+    prefetch_row,
     tile,
     tile_and_prefetch,
 )
@@ -37,6 +39,12 @@ SENTENCE = 1000
 REDRAWS = 64
 """Noise equal to the positive is drawn again this often; then any other word is taken, so that a vocabulary that is
 nearly one word ends too."""
+
+RING = 4
+"""Centres whose chances are kept, from the one that is worked on: a power of two."""
+
+AHEAD_BYTES = 8192
+"""Rows that are asked for ahead of their use take about so much, a part of the CPU's nearest cache."""
 
 FLUSH = 2048
 """Tiles after which the running loss goes from float32 to float64."""
@@ -94,9 +102,37 @@ def replace_positive(words, count, positive, thresholds, others, state):
     return state
 
 
+@njit(forceinline=True)
+def draw_centre(centre, length, sentence, noise, again, reaches, window, thresholds, others, state):
+    """Settle the noise of `centre`, draw that of the next one and how far the window of `centre` reaches.
+
+    Centre i has slot i % `RING` of `reaches` and of `noise` (slots of `len(again)` words). Returns the state.
+    """
+    size = len(again)
+    slot = centre % RING * size
+    positive = sentence[centre]
+    same = False
+    for j in range(size):
+        same |= noise[slot + j] == positive
+    if same:
+        for j in range(size):
+            again[j] = noise[slot + j]
+        state = replace_positive(again, size, positive, thresholds, others, state)
+        for j in range(size):
+            noise[slot + j] = again[j]
+    if centre + 1 < length:
+        slot = (centre + 1) % RING * size
+        for j in range(size):
+            state = following(state)
+            noise[slot + j] = noise_word(bits(state), thresholds, others)
+    state = following(state)
+    reaches[centre % RING] = 1 + np.int64(((bits(state) >> _HIGH) * np.uint64(window)) >> _HIGH)
+    return state
+
+
 @njit
 def has_repeat(words, count):
-    """Whether two of the first `count` words are the same."""
+    """Whether two of the first `count` words, or addresses of rows, are the same."""
     for j in range(1, count):
         for i in range(j):
             if words[i] == words[j]:
@@ -159,6 +195,7 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
     """
     outputs = negatives + 1
     row_bytes = chunks * ALIGNMENT
+    lead = max(1, min(RING - 2, AHEAD_BYTES // ((outputs + 1) * row_bytes)))  # centres
     skipgram = model == "skipgram"
 
     @njit(nogil=True, error_model="numpy")
@@ -169,11 +206,13 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
         input_base = inputs.ctypes.data
         output_base = outputs_matrix.ctypes.data
         sentence = np.empty(SENTENCE, np.int64)
-        ahead = np.empty(negatives, np.int64)  # noise of the next centre
-        words = np.empty(outputs, np.int64)  # positive and noise of this one
-        rows = np.empty(2 * outputs, np.int64)  # their addresses, and room for `separate`
-        contexts = np.empty(2 * window + 2, np.int64)
-        coming = np.full(outputs + 1, input_base, np.int64)  # rows to ask for: of noise, next centre, new context
+        noise = np.empty(RING * negatives, np.int64)  # of the centres from this one to the last one drawn
+        reaches = np.empty(RING, np.int64)  # of their windows
+        again = np.empty(negatives, np.int64)  # noise of one centre while it is drawn again
+        rows = np.empty(2 * outputs, np.int64)  # addresses of positive and noise, and room for `separate`
+        near = np.empty(SENTENCE + window + 1, np.int64)  # addresses of the sentence's input rows, and room behind
+        contexts = np.empty(2 * window, np.int64)
+        coming = np.full(outputs + 1, input_base, np.int64)  # addresses of the rows to ask for
         pair = np.empty(4, np.int64)
         buffer = np.zeros((2 * outputs + 5) * row_bytes + ALIGNMENT, np.uint8)
         scratch = (buffer.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
@@ -200,33 +239,42 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
             step_rate = np.float32(rate * max(1.0 - progress, floor))
             if length < 2:
                 continue
-            for centre in range(-1, length):
-                if centre >= 0:
-                    words[0] = sentence[centre]
-                    for j in range(negatives):
-                        words[1 + j] = ahead[j]
-                    state = replace_positive(words[1:], negatives, words[0], thresholds, others, state)
-                if centre + 1 < length:
-                    for j in range(negatives):
-                        state = following(state)
-                        ahead[j] = noise_word(bits(state), thresholds, others)
-                        coming[j] = output_base + ahead[j] * row_bytes
-                    coming[negatives] = output_base + sentence[centre + 1] * row_bytes
-                    if centre + 1 + window < length:
-                        coming[outputs] = input_base + sentence[centre + 1 + window] * row_bytes
-                if centre < 0:
-                    continue
-                for j in range(outputs):
-                    rows[j] = output_base + words[j] * row_bytes
-                    rows[outputs + j] = rows[j]
-                repeated = has_repeat(words, outputs)
+            for place in range(length):
+                near[place] = input_base + sentence[place] * row_bytes
+            for place in range(length, length + window + 1):
+                near[place] = input_base
+            for j in range(negatives):
                 state = following(state)
-                reach = 1 + np.int64(((bits(state) >> _HIGH) * np.uint64(window)) >> _HIGH)
-                count = 0
-                for place in range(max(0, centre - reach), min(length, centre + reach + 1)):
-                    if place != centre:
-                        contexts[count] = input_base + sentence[place] * row_bytes
-                        count += 1
+                noise[j] = noise_word(bits(state), thresholds, others)
+            for place in range(min(length, window + lead)):
+                prefetch_row(near[place], chunks)
+            for centre in range(-lead, length):
+                drawn = centre + lead
+                if drawn < length:
+                    state = draw_centre(
+                        drawn, length, sentence, noise, again, reaches, window, thresholds, others, state
+                    )
+                    slot = drawn % RING * negatives
+                    coming[0] = output_base + sentence[drawn] * row_bytes
+                    for j in range(negatives):
+                        coming[1 + j] = output_base + noise[slot + j] * row_bytes
+                    coming[outputs] = near[drawn + window]
+                if centre < 0:
+                    for j in range(outputs):
+                        prefetch_row(coming[j], chunks)
+                    continue
+                slot = centre % RING * negatives
+                rows[0] = rows[outputs] = output_base + sentence[centre] * row_bytes
+                for j in range(negatives):
+                    rows[1 + j] = rows[1 + outputs + j] = output_base + noise[slot + j] * row_bytes
+                repeated = has_repeat(rows, outputs)
+                reach = reaches[centre % RING]
+                before = min(centre, reach)
+                count = before + min(length - 1 - centre, reach)
+                for i in range(window):  # as often for every centre: else the end would be mispredicted
+                    contexts[i] = near[centre - before + i]
+                for i in range(window):
+                    contexts[before + i] = near[centre + 1 + i]
 
                 if skipgram:
                     examples += count
