@@ -11,7 +11,7 @@ from firth.word2vec import reference
 from firth.word2vec.examples import Chance
 from firth.word2vec.matrices import aligned, chunks_of
 from firth.word2vec.sampling import FULL, AliasTable
-from firth.word2vec.subword_kernels import subword_kernel
+from firth.word2vec.subword_kernels import USES, subword_kernel
 
 
 def centres(sentence, table, window, negatives, chance):
@@ -47,6 +47,13 @@ def windowed(model, sentence, W, C, rows_of, window, rate, drawn):
         for p in range(max(0, centre - window), size if centre + 1 == size else centre - window + 1):
             rows = rows_of(sentence[p])
             W.index_add_(0, rows, (H[p] - before[p]).expand(len(rows), -1))
+        period = max(1, USES // (2 * window + 1))
+        for p in range(max(0, centre - window + 1), len(before)) if period <= 2 * window and centre + 1 < size else ():
+            if (centre + p) % period == 0:
+                rows = rows_of(sentence[p])
+                W.index_add_(0, rows, (H[p] - before[p]).expand(len(rows), -1))
+                H[p] = W[rows].mean(0)
+                before[p] = H[p].clone()
     return loss
 
 
@@ -129,6 +136,16 @@ def test_no_update_of_a_repeated_row_is_lost(model):
     """Three words that share all rows, of which one has the same row three times; noise and contexts repeat."""
     stream = [0, 0, 0, 1, 0, 2, 2, 2, 1, 1, -1, 1, 0, 1, 0, 1]
     run_both(windowed, model, stream, [[0, 1, 0, 0], [1, 1], [0]], 2, rate=0.05)
+
+
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+@pytest.mark.parametrize("window", [11, 40, 100])
+def test_in_wide_windows_vectors_are_composed_anew_on_the_way(model, window):
+    rng = np.random.default_rng(window)
+    stream = rng.integers(0, 30, 90)
+    stream[[7, 70]] = -1
+    ngram_rows = [rng.integers(0, 40, rng.integers(0, 6)).tolist() for _ in range(30)]
+    run_both(windowed, model, stream.tolist(), ngram_rows, 40, window=window, rate=0.02)
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,6 +10,8 @@ while it is in reach of the centre: composed when it comes into the window's far
 2 · `window` centres, and written back (what it gained is added to each of its rows) when it has left. Rows are read and
 written once a word instead of once a pair. Two words in reach at the same time that share n-grams see each other's
 gradients only after that, like two threads; a row that a word has twice gets its gradient twice. No gradient is lost.
+With many such words and many centres they would together go too far before they see it: in windows above 10 a vector is
+written back and composed anew after some centres (`USES`).
 
 Sentences, draws, their order and the tiles are those of `kernels`; CBOW's mean is over all rows of all contexts, as
 in fastText: a context weighs as much as it has rows.
@@ -45,6 +47,9 @@ from firth.word2vec.kernels import (
 )
 from firth.word2vec.subword_tile import give_gain, mean_to
 from firth.word2vec.tile import ALIGNMENT, LANES, TOTALS, prefetch_row, tile
+
+USES = 512
+"""Positions in reach times the centres between two write-backs of each is at most this, but a centre at least."""
 
 _HIGH = np.uint64(32)
 
@@ -82,6 +87,7 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
         ahead = np.empty(negatives, np.int64)  # noise of the next centre
         words = np.empty(outputs, np.int64)  # positive and noise of this one
         rows = np.empty(2 * outputs, np.int64)  # their addresses, and room for `separate`
+        period = max(1, USES // (2 * window + 1))  # centres after which a vector is written back and composed anew
         span = 2 * window + 2  # positions in reach, and the next one; position p has slot p % span
         places = np.empty((span, most + 1), np.int64)  # addresses of each slot's rows
         place_bytes = 8 * (most + 1)
@@ -192,6 +198,14 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
                     slot = place % span
                     at = vectors + 2 * slot * row_bytes
                     give_gain(at, at + row_bytes, places_at + slot * place_bytes, sizes[slot], chunks)
+                if period <= 2 * window and centre + 1 < length:
+                    for place in range(max(0, centre - window + 1), composed):
+                        if (centre + place) % period == 0:
+                            slot = place % span
+                            at = vectors + 2 * slot * row_bytes
+                            size, rows_of = sizes[slot], places_at + slot * place_bytes
+                            give_gain(at, at + row_bytes, rows_of, size, chunks)
+                            mean_to(at, at + row_bytes, rows_of, ones_at, size, np.float32(size), chunks)
         buffer[0] = ones[0] = hidden[0] = 0  # numba frees an array after its last use, and tiles know its address only
         return words_read, examples, position, loss + flush(products, exponents, sums)
 
