@@ -1,13 +1,14 @@
 """The compiled scanner finds the words that `split` finds, whatever the text."""
 
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from firth.tokens.table import WordTable, scan_text
+from firth.tokens.table import Codes, WordTable
 from firth.tokens.words import split
 
 TRICKY = (
@@ -20,6 +21,17 @@ sentences = st.lists(st.text(alphabet=st.one_of(st.sampled_from(TRICKY), st.char
 def scanned(text, lowercase, numbers, **options):
     lines = "".join(sentence.replace("\n", " ") + "\n" for sentence in text)
     return scan_text(lines.encode(errors="surrogatepass"), lowercase, numbers, **options)
+
+
+class Scanned(NamedTuple):
+    words: WordTable
+    codes: Codes
+    held: Codes
+
+
+def scan_text(lines, *settings, **options):
+    words = WordTable(0, 0)
+    return Scanned(words, *words.scan(lines, *settings, **options))
 
 
 def words_of(found, codes):
@@ -86,6 +98,19 @@ def test_held_out_lines_are_a_share_and_not_counted():
     assert words_of(second, second.held) == held[-len(second.held) :]
     assert words_of(scanned(text, True, "keep", heldout=0.1, seed=4), found.held[:0]) == []
     assert len(scanned(text, True, "keep", heldout=1.0).codes) == 0
+
+
+@given(st.lists(sentences, max_size=5))
+def test_a_table_goes_on_where_it_was_and_equals_merged_ones(parts):
+    straight, merged = WordTable(0, 0), WordTable(0, 0)
+    for part in parts:
+        lines = "".join(sentence.replace("\n", " ") + "\n" for sentence in part).encode(errors="surrogatepass")
+        codes, _ = straight.scan(lines, True, "keep")
+        found = scan_text(lines, True, "keep")
+        assert np.array_equal(codes, merged.add(found.words)[found.codes])
+    everything = range(straight.size)
+    assert straight.names(everything) == merged.names(everything)
+    assert np.array_equal(straight.counts, merged.counts)
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "cc", "abcdefgh", "abcdefghi", "é"]), max_size=20), max_size=6))

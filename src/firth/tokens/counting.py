@@ -11,7 +11,6 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, Self
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from firth.config.text import Words
 from firth.tokens.characters import character_table
-from firth.tokens.table import Codes, Scanned, WordTable, scan_text
+from firth.tokens.table import Codes, WordTable
 
 PIECE = 1 << 20
 """Codes handled at a time."""
@@ -130,12 +129,44 @@ class Counting:
         """Count the words of `pieces`, those of held-out lines not, and write the codes of both."""
         lowercase, numbers = self.settings.lowercase, self.settings.numbers
         character_table(lowercase, numbers == "digit")  # made once, before threads want it
-        for piece, scanned in _in_order(partial(_scan, self.settings), pieces, self.threads):
-            renamed = self.table.add(scanned.words)
-            self.train.write(renamed[scanned.codes], piece.documents)
-            self.heldout.write(renamed[scanned.held], None)
+        for piece, codes, held in self._one_thread(pieces) if self.threads == 1 else self._threads(pieces):
+            self.train.write(codes, piece.documents)
+            self.heldout.write(held, None)
             if self.table.size - 1 > self.settings.max_distinct:
                 self._prune()
+
+    def _one_thread(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Codes, Codes]]:
+        """Each piece and its codes, scanned straight into the table."""
+        for piece in pieces:
+            yield piece, *self._scan(piece, self.table)
+
+    def _threads(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Codes, Codes]]:
+        """The same from tables of their own, merged in order: words come into the table in the same order.
+
+        At most `threads` + 1 pieces are in memory.
+        """
+        waiting: deque[tuple[Piece, WordTable, Future[tuple[Codes, Codes]]]] = deque()
+
+        def merged() -> tuple[Piece, Codes, Codes]:
+            piece, words, scanned = waiting.popleft()
+            codes, held = scanned.result()
+            renamed = self.table.add(words)
+            return piece, renamed[codes], renamed[held]
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            for piece in pieces:
+                words = WordTable(0, 0)
+                waiting.append((piece, words, pool.submit(self._scan, piece, words)))
+                if len(waiting) > self.threads:
+                    yield merged()
+            while waiting:
+                yield merged()
+
+    def _scan(self, piece: Piece, words: WordTable) -> tuple[Codes, Codes]:
+        settings = self.settings
+        return words.scan(
+            piece.lines, settings.lowercase, settings.numbers, piece.first_line, piece.heldout, settings.seed
+        )
 
     def _prune(self) -> None:
         """Forget rare words, those under a bar that rises by one each time, as the word2vec toolkit does.
@@ -159,24 +190,3 @@ class Counting:
             self.pruned = Pruned(
                 self.pruned.words + words, self.pruned.occurrences + occurrences, max(self.pruned.below, below)
             )
-
-
-def _scan(settings: Words, piece: Piece) -> Scanned:
-    return scan_text(piece.lines, settings.lowercase, settings.numbers, piece.first_line, piece.heldout, settings.seed)
-
-
-def _in_order(scan: partial[Scanned], pieces: Iterable[Piece], threads: int) -> Iterator[tuple[Piece, Scanned]]:
-    """Each piece and what `scan` makes of it, in order; at most `threads` + 1 of them are in memory."""
-    if threads == 1:
-        for piece in pieces:
-            yield piece, scan(piece)
-        return
-    waiting: deque[tuple[Piece, Future[Scanned]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for piece in pieces:
-            waiting.append((piece, pool.submit(scan, piece)))
-            if len(waiting) > threads:
-                first, scanned = waiting.popleft()
-                yield first, scanned.result()
-        for first, scanned in waiting:
-            yield first, scanned.result()

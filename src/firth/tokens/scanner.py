@@ -153,22 +153,20 @@ def read_character(data, position, end, table):
 
 
 @njit(nogil=True)
-def scan(data, single, table, line, seed, limit, slots, entries, arena, codes, held):  # noqa: PLR0912, PLR0915
+def scan(data, single, table, line, seed, limit, slots, used, size, entries, arena, codes, held):  # noqa: PLR0912, PLR0915
     """Cut `data`, UTF-8 lines, into words and write their entries to `codes`, 0 behind each line.
 
     The lines that `held_out` picks go to `held` instead and are not counted; `line` is the number of the first one.
     `data` must end with a blank or a line end. `table` is a `character_table`, `single` (256 uint8) the same for single
-    bytes. The caller gives an empty table (entry 0 present) with room for the longest possible outcome; `slots` is used
-    in growing parts. Returns (entries, slots used, codes written, codes held out).
+    bytes. The table of `size` entries, with the first `used` slots in use, must have room for the longest possible
+    outcome; it takes more slots into use as it grows. Returns (entries, slots used, codes written, codes held out).
     """
-    size = 1
     written = kept_back = 0
     end = len(data)
-    mask = np.uint64(min(len(slots), 1 << 14) - 1)
-    slots[: np.int64(mask) + 1] = _FREE
+    mask = np.uint64(used - 1)
     holding = held_out(line, seed, limit)
     pending = False  # an apostrophe was read, which is part of the word if a letter follows
-    at = entries[0, LENGTH]
+    at = entries[size - 1, AT] + entries[size - 1, LENGTH]
     length = 0
     packed, start, value = _FREE, _FREE, _SEED
     position = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,21 +24,14 @@ from firth.tokens.scanner import (
 from firth.tokens.words import SENTENCE_END
 
 FULL = 0.6
-"""Largest share of slots in use."""
+"""Largest share of slots that are taken."""
+
+FEWEST = 1 << 14
+"""Slots of an empty table."""
 
 _IN_CONTEXT = np.array([list(character.encode()) for character in IN_CONTEXT], dtype=np.uint8)
 
 Codes = NDArray[np.int32]
-
-
-class Scanned(NamedTuple):
-    """One piece of text: its own words, numbered as they were met, and the text as those numbers."""
-
-    words: WordTable
-    codes: Codes
-    """The training side; 0 ends a line."""
-    held: Codes
-    """The lines that were held out; their words are in `words`, not counted."""
 
 
 class WordTable:
@@ -48,11 +40,17 @@ class WordTable:
     def __init__(self, words: int, letters: int) -> None:
         """Room for `words` words of together `letters` bytes; `reserve` makes more."""
         self.size = 1
-        self.slots = np.zeros(16, dtype=np.uint64)
+        self._slots = np.zeros(FEWEST, dtype=np.uint64)
+        self.used = FEWEST
         self.entries = np.empty((words + 1, 4), dtype=np.int64)
         self.entries[0] = 0, 0, 1, 0
         self.arena = np.empty(letters + 1, dtype=np.uint8)
         self.arena[0] = ord(SENTENCE_END)
+
+    @property
+    def slots(self) -> NDArray[np.uint64]:
+        """The slots in use, a power of two."""
+        return self._slots[: self.used]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -71,6 +69,10 @@ class WordTable:
 
     def reserve(self, words: int, letters: int) -> None:
         """Make room for so many more words and bytes."""
+        self._reserve_entries(words, letters)
+        self._more_slots(self.size + words, self.size + words)
+
+    def _reserve_entries(self, words: int, letters: int) -> None:
         size = self.size + words
         if size > len(self.entries):
             entries = np.empty((max(size, len(self.entries) * 3 // 2), 4), dtype=np.int64)
@@ -81,9 +83,49 @@ class WordTable:
             arena = np.empty(max(used + letters, len(self.arena) * 3 // 2), dtype=np.uint8)
             arena[:used] = self.arena[:used]
             self.arena = arena
-        if size > FULL * len(self.slots):
-            self.slots = np.empty(_power_of_two(size / FULL), dtype=np.uint64)
-            rebuild_slots(self.slots, self.size, self.entries, self.arena)
+
+    def _more_slots(self, words: int, possible: int) -> None:
+        """Take enough slots into use for `words`, of as many as `possible` words could need."""
+        used = max(self.used, _power_of_two(words / FULL))
+        room = max(used, _power_of_two(possible / FULL))
+        if room > len(self._slots):
+            self._slots = np.empty(room, dtype=np.uint64)
+        elif used == self.used:
+            return
+        self.used = used
+        rebuild_slots(self.slots, self.size, self.entries, self.arena)
+
+    def scan(
+        self, lines: bytes, lowercase: bool, numbers: str, first_line: int = 0, heldout: float = 0.0, seed: int = 0
+    ) -> tuple[Codes, Codes]:
+        """Cut UTF-8 `lines` into words, as `words.split` does, and count them; other threads run meanwhile.
+
+        `heldout` is the share of lines to hold out, chosen by a hash of `seed` and the line's number, which is counted
+        from `first_line`.
+
+        Returns:
+            The entries of the words, 0 behind each line; the same of the lines held out, whose words are not counted.
+        """
+        characters = character_table(lowercase, numbers == "digit")
+        if not lines.endswith((b"\n", b" ")):
+            lines += b" "  # where the scanner stops
+        data = np.frombuffer(lines, dtype=np.uint8)
+        if lowercase:
+            places = np.empty(len(data) // 2, dtype=np.int64)
+            found = find_twos(data, _IN_CONTEXT, places)
+            if found:
+                data = np.frombuffer(lowered(lines, places[:found].tolist()), dtype=np.uint8)
+        # the system gives memory only where it is written to: room for the longest possible outcome costs nothing
+        words = len(data) // 2 + 1
+        self._reserve_entries(words, 2 * len(data))
+        self._more_slots(self.size, self.size + words)
+        codes = np.empty(len(data) + 1, dtype=np.int32)
+        held = np.empty(len(data) + 1 if heldout else 0, dtype=np.int32)
+        self.size, self.used, written, kept_back = scan(
+            data, _single(characters), characters, first_line, seed, round(heldout * (1 << 62)),
+            self._slots, self.used, self.size, self.entries, self.arena, codes, held,
+        )  # fmt: skip
+        return codes[:written], held[:kept_back]
 
     def add(self, other: WordTable) -> Codes:
         """Add the words and counts of `other`; the entry that each of its entries has here."""
@@ -137,36 +179,6 @@ class WordTable:
             names = self.names(run)
             run[:] = run[sorted(range(len(names)), key=names.__getitem__)]
         return kept[:most]
-
-
-def scan_text(
-    lines: bytes, lowercase: bool, numbers: str, first_line: int = 0, heldout: float = 0.0, seed: int = 0
-) -> Scanned:
-    """Cut UTF-8 `lines` into words, as `words.split` does; other threads run meanwhile.
-
-    `heldout` is the share of lines to hold out, chosen by a hash of `seed` and the line's number, which is counted
-    from `first_line`.
-    """
-    table = character_table(lowercase, numbers == "digit")
-    if not lines.endswith((b"\n", b" ")):
-        lines += b" "  # where the scanner stops
-    data = np.frombuffer(lines, dtype=np.uint8)
-    if lowercase:
-        places = np.empty(len(data) // 2, dtype=np.int64)
-        found = find_twos(data, _IN_CONTEXT, places)
-        if found:
-            data = np.frombuffer(lowered(lines, places[:found].tolist()), dtype=np.uint8)
-    # the system gives memory only where it is written to: room for the longest possible outcome costs nothing
-    words = WordTable(len(data) // 2 + 1, 2 * len(data))
-    slots = np.empty(_power_of_two(len(data)), dtype=np.uint64)
-    codes = np.empty(len(data) + 1, dtype=np.int32)
-    held = np.empty(len(data) + 1 if heldout else 0, dtype=np.int32)
-    words.size, used, written, kept_back = scan(
-        data, _single(table), table, first_line, seed, round(heldout * (1 << 62)),
-        slots, words.entries, words.arena, codes, held,
-    )  # fmt: skip
-    words.slots = slots[:used]
-    return Scanned(words, codes[:written], held[:kept_back])
 
 
 def _single(table: NDArray[np.int32]) -> NDArray[np.uint8]:
