@@ -70,7 +70,7 @@ class Engine(ABC):
 
     def vectors(self) -> dict[str, Floats]:
         """What is saved when training has ended; copies, without padding."""
-        return {name: np.ascontiguousarray(matrix) for name, matrix in self.state.items()}
+        return {name: np.array(matrix, order="C") for name, matrix in self.state.items()}
 
     def restore(self, state: Mapping[str, Floats]) -> None:
         """Take over what `state` returned; another shape is refused."""
