@@ -2,7 +2,7 @@
 
     python -m bench.averaging                     # about 10M words, dim 100; some minutes
     python -m bench.averaging --model cbow --json averaging.json
-    python -m bench.averaging --words 40000000 --only "one copy" --only "2 copies, 1,000,000"
+    python -m bench.averaging --words 40000000 --only "one copy, seed 1" --only "000,000 words, damped"
 
 Threads that share their matrices need no combining, but what they learn depends on who writes first. Copies make it
 depend on nothing but the seed: each of `parts` copies is trained on its part of the next `every` words, then they are
@@ -69,9 +69,10 @@ WAYS = [
     *(Way(2, 200_000, "damped", c) for c in (1e-3, 3e-4)),
     *(Way(2, 1_000_000, how) for how in ("touched", "sum")),
     *(Way(2, 1_000_000, "damped", c) for c in (3e-4, 1e-4)),
+    Way(2, 2_000_000, "damped", 1e-4),
     *(Way(8, 200_000, how) for how in ("touched", "sum")),
     *(Way(8, 200_000, "damped", c) for c in (3e-3, 1e-3, 3e-4)),
-    *(Way(8, 1_000_000, "damped", c) for c in (3e-3, 3e-4)),
+    *(Way(8, 1_000_000, "damped", c) for c in (3e-3, 1e-3, 3e-4)),
 ]
 
 
