@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from firth.training.splitmix import stream_start
 from firth.word2vec import reference
-from firth.word2vec.kernels import kernel
+from firth.word2vec.kernels import EXCHANGE, OWN_BYTES, kernel
 from firth.word2vec.matrices import aligned, chunks_of
 from firth.word2vec.sampling import FULL, AliasTable
 
@@ -72,7 +72,7 @@ def plain_run(model, stream, W, C, table, window, negatives, rate, state):
     return examples, loss
 
 
-def run_both(model, stream, vocabulary, dim, window=3, negatives=5, rate=0.1, seed=0):
+def run_both(model, stream, vocabulary, dim, window=3, negatives=5, rate=0.1, seed=0, threads=1):
     rng = np.random.default_rng(seed)
     inputs, outputs = aligned(vocabulary, dim), aligned(vocabulary, dim)
     inputs[:, :dim] = rng.normal(size=(vocabulary, dim)) * 2 / dim
@@ -85,7 +85,7 @@ def run_both(model, stream, vocabulary, dim, window=3, negatives=5, rate=0.1, se
     # total is so large that the rate does not decay
     got = kernel(model, chunks_of(dim), negatives)(
         ids, 0, len(ids), inputs, outputs, np.full(vocabulary, FULL, np.uint32), table.thresholds, table.others,
-        window, rate, 1e-4, 0, 1, 1 << 60, np.uint64(state),
+        window, rate, 1e-4, 0, threads, 1 << 60, np.uint64(state),
     )  # fmt: skip
     examples, loss = plain_run(model, stream, W, C, table, window, negatives, np.float32(rate), state)
     return got, (examples, loss), (inputs, W.numpy()), (outputs, C.numpy())
@@ -123,6 +123,16 @@ def test_the_widest_rows_and_windows(model):
     stream = np.random.default_rng(2).integers(0, 300, 150).tolist()
     got, expected, *matrices = run_both(model, stream, 300, 4096, window=100, negatives=1, rate=0.01)
     check(got, expected, 4096, *matrices)
+
+
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+def test_what_a_thread_learns_in_its_own_copies_comes_back(model):
+    """As one of 512 threads: copies of 16 of the 50 rows, exchanged every 64 words; alone, it must not matter."""
+    assert (OWN_BYTES // 64 // 512, EXCHANGE // 512) == (16, 64)
+    stream = np.random.default_rng(5).integers(0, 50, 400)
+    stream[::17] = -1
+    got, expected, *matrices = run_both(model, stream.tolist(), 50, 16, rate=0.05, threads=512)
+    check(got, expected, 16, *matrices)
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])

@@ -3,6 +3,9 @@
 Random numbers are splitmix64: the state is a counter, a draw is the counter well mixed. The chances of a
 centre are drawn one or two centres early: the tile of a centre asks for rows of a later one, which are then on their
 way from memory.
+
+Threads share the matrices without locks (Recht et al., 2011), except for the rows of the most frequent words: of
+these each thread has copies, whose gains it adds to the matrix now and then (see `OWN_BYTES`).
 """
 
 # The functions below are compiled: numba knows their types, annotations would only repeat them.
@@ -28,6 +31,7 @@ from firth.word2vec.tile import (
     TOTALS,
     add_difference,
     copy_row,
+    exchange,
     prefetch_row,
     tile,
     tile_and_prefetch,
@@ -45,6 +49,15 @@ RING = 4
 
 AHEAD_BYTES = 8192
 """Rows that are asked for ahead of their use take about so much, a part of the CPU's nearest cache."""
+
+OWN_BYTES = 1 << 19
+"""With several threads, each has copies of the first rows of each matrix; those of all threads take about so many
+bytes. They are the most frequent words' rows, which all threads change all the time, and a row that another CPU has
+changed is slow to come (docs/decisions/0009)."""
+
+EXCHANGE = 1 << 15
+"""Words that all threads together read between two exchanges of these copies with the matrix. As this and the bytes
+are of all threads together, more of them neither exchange more nor know less of each other."""
 
 FLUSH = 2048
 """Tiles after which the running loss goes from float32 to float64."""
@@ -140,6 +153,12 @@ def has_repeat(words, count):
     return False
 
 
+@njit(forceinline=True)
+def row_of(word, own, own_base, base, row_bytes):
+    """Address of the word's row: in the thread's own copies of the first `own` rows, else in the matrix at `base`."""
+    return (own_base if word < own else base) + word * row_bytes
+
+
 @njit
 def flush(products, exponents, sums):
     """The loss gathered by tiles (see `tile.TOTALS`), which starts again at 0."""
@@ -190,11 +209,12 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
     Called with (stream, start, stop, input, output, keep, thresholds, others, window, rate, floor, seen, pace, total,
     state): the int32 ids from `start` to `stop`; both matrices (`matrices.aligned`); thresholds of subsampling and of
     the noise's alias table; the learning rate `rate`, decayed to max(`floor`, 1 − words / `total`) of it, where words
-    are `seen` ones and `pace` for each one read here; the generator's state.
+    are `seen` ones and `pace` for each one read here, the number of threads; the generator's state.
     Returns (words read, examples, position, summed loss); words read is −1 if the id at `position` is invalid.
     """
     outputs = negatives + 1
     row_bytes = chunks * ALIGNMENT
+    own_rows = OWN_BYTES // row_bytes
     lead = max(1, min(RING - 2, AHEAD_BYTES // ((outputs + 1) * row_bytes)))  # centres
     skipgram = model == "skipgram"
 
@@ -214,10 +234,18 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
         contexts = np.empty(2 * window, np.int64)
         coming = np.full(outputs + 1, input_base, np.int64)  # addresses of the rows to ask for
         pair = np.empty(4, np.int64)
-        buffer = np.zeros((2 * outputs + 5) * row_bytes + ALIGNMENT, np.uint8)
+        own = min(own_rows // pace, len(keep)) if pace > 1 else 0
+        buffer = np.zeros((2 * outputs + 5 + 4 * own) * row_bytes + ALIGNMENT, np.uint8)
         scratch = (buffer.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         pair_copies = scratch + 2 * outputs * row_bytes
         mean = pair_copies + 4 * row_bytes
+        own_input = mean + row_bytes
+        own_output = own_input + own * row_bytes
+        old_input = own_output + own * row_bytes
+        old_output = old_input + own * row_bytes
+        exchange(input_base, own_input, old_input, own * chunks)
+        exchange(output_base, own_output, old_output, own * chunks)
+        exchanged = 0
         totals = np.zeros(TOTALS, np.float32)
         products = totals[:LANES]
         exponents = totals[LANES : 2 * LANES].view(np.int32)
@@ -237,10 +265,14 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
             progress = np.float64(seen + pace * words_read) / np.float64(total)
             words_read += read
             step_rate = np.float32(rate * max(1.0 - progress, floor))
+            if words_read - exchanged >= EXCHANGE // pace:
+                exchange(input_base, own_input, old_input, own * chunks)
+                exchange(output_base, own_output, old_output, own * chunks)
+                exchanged = words_read
             if length < 2:
                 continue
             for place in range(length):
-                near[place] = input_base + sentence[place] * row_bytes
+                near[place] = row_of(sentence[place], own, own_input, input_base, row_bytes)
             for place in range(length, length + window + 1):
                 near[place] = input_base
             for j in range(negatives):
@@ -255,18 +287,19 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
                         drawn, length, sentence, noise, again, reaches, window, thresholds, others, state
                     )
                     slot = drawn % RING * negatives
-                    coming[0] = output_base + sentence[drawn] * row_bytes
+                    coming[0] = row_of(sentence[drawn], own, own_output, output_base, row_bytes)
                     for j in range(negatives):
-                        coming[1 + j] = output_base + noise[slot + j] * row_bytes
+                        coming[1 + j] = row_of(noise[slot + j], own, own_output, output_base, row_bytes)
                     coming[outputs] = near[drawn + window]
                 if centre < 0:
                     for j in range(outputs):
                         prefetch_row(coming[j], chunks)
                     continue
                 slot = centre % RING * negatives
-                rows[0] = rows[outputs] = output_base + sentence[centre] * row_bytes
+                rows[0] = rows[outputs] = row_of(sentence[centre], own, own_output, output_base, row_bytes)
                 for j in range(negatives):
-                    rows[1 + j] = rows[1 + outputs + j] = output_base + noise[slot + j] * row_bytes
+                    rows[1 + j] = row_of(noise[slot + j], own, own_output, output_base, row_bytes)
+                    rows[1 + outputs + j] = rows[1 + j]
                 repeated = has_repeat(rows, outputs)
                 reach = reaches[centre % RING]
                 before = min(centre, reach)
@@ -311,6 +344,8 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
                 if tiles >= FLUSH:
                     loss += flush(products, exponents, sums)
                     tiles = 0
+        exchange(input_base, own_input, old_input, own * chunks)
+        exchange(output_base, own_output, old_output, own * chunks)
         buffer[0] = 0  # numba frees an array after its last use, and tiles only know its address
         return words_read, examples, position, loss + flush(products, exponents, sums)
 

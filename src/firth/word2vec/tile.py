@@ -162,6 +162,23 @@ def add_difference(_context: Any, _row: Any, _after: Any, _before: Any, _chunks:
 
 
 @intrinsic
+def exchange(_context: Any, _shared: Any, _own: Any, _before: Any, _chunks: Any) -> Any:
+    """Add `own` minus `before` to `shared`, and make all three that sum; addresses of `chunks` · 16 floats."""
+    signature = types.void(types.int64, types.int64, types.int64, types.int64)
+
+    def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        places = [pointer(builder, address) for address in args[:3]]
+        with cgutils.for_range(builder, args[3]) as step:
+            shared, own, before = (load(builder, place, step.index) for place in places)
+            now = builder.fadd(shared, builder.fsub(own, before))
+            for place in places:
+                store(builder, now, place, step.index)
+        return _cg.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
 def prefetch_row(_context: Any, _row: Any, _chunks: Any) -> Any:
     """Ask for the row at address `row` ahead of its use; one cache line a chunk."""
     signature = types.void(types.int64, types.int64)
