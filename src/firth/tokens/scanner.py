@@ -1,8 +1,9 @@
 """UTF-8 bytes in, word codes out: the compiled scanner and the hash table that it looks words up in.
 
-A table is three arrays. Row `i` of `entries` is one word: its first eight bytes as one number, where its bytes begin in
-`arena`, how many they are, and how often it was met; entry 0 stands for the end of a sentence. `slots` is the
-open-addressing index, a power of two long: 0 where free, else the upper half of a word's hash beside its entry + 1.
+A table is three arrays. Row `i` of `entries` is one word: its first eight bytes as one number (the first byte lowest),
+where its bytes begin in `arena`, how many they are, and how often it was met; entry 0 stands for the end of a sentence.
+`slots` is the open-addressing index, a power of two long: 0 where free, else the upper half of a word's hash beside its
+entry + 1.
 Most words are found with one look at `slots` and one at `entries`. Equal hashes are not taken for equal words: all
 bytes are compared.
 """
@@ -36,6 +37,8 @@ _ENTRY = np.uint64(0xFFFFFFFF)
 _BYTE = np.uint64(8)
 _ONE = np.uint64(1)
 _FREE = np.uint64(0)
+_ONES = np.uint64(0x0101010101010101)
+_HIGH = np.uint64(0x8080808080808080)
 
 
 @njit
@@ -54,7 +57,7 @@ def hash_of(arena, start, length):
     value = _SEED
     packed = np.uint64(0)
     for i in range(length):
-        packed = (packed << _BYTE) | np.uint64(arena[start + i])
+        packed |= np.uint64(arena[start + i]) << np.uint64(8 * (i & 7))
         if i & 7 == 7:
             value = (value ^ packed) * _FACTOR
             value ^= value >> _HALF
@@ -88,16 +91,16 @@ def find(value, packed, word, start, length, slots, mask, entries, arena):
         if held == _FREE:
             return np.int64(-1), slot
         if held & _UPPER == tag:
-            entry = np.int64(held & _ENTRY) - 1
+            entry = (held & _ENTRY) - _ONE
             if entries[entry, LENGTH] == length and np.uint64(entries[entry, START]) == packed:
                 if length <= 8:
-                    return entry, slot
+                    return np.int64(entry), slot
                 at = entries[entry, AT]
                 i = 8
                 while i < length and arena[at + i] == word[start + i]:
                     i += 1
                 if i == length:
-                    return entry, slot
+                    return np.int64(entry), slot
         slot = (slot + _ONE) & mask
 
 
@@ -124,7 +127,7 @@ def push(unit, at, length, packed, start, value, arena):
     `packed` holds the bytes since the last full eight, `start` the first full eight, `value` the hash of all full ones.
     """
     arena[at + length] = unit
-    packed = (packed << _BYTE) | np.uint64(unit)
+    packed |= np.uint64(unit) << np.uint64(8 * (length & 7))
     length += 1
     if length & 7 == 0:
         if length == 8:
@@ -133,6 +136,47 @@ def push(unit, at, length, packed, start, value, arena):
         value ^= value >> _HALF
         packed = np.uint64(0)
     return length, packed, start, value
+
+
+@njit
+def load_eight(data, position):
+    """Eight bytes as one number, the first byte lowest; compiled to one instruction."""
+    at = np.uint64(position)  # an unsigned index needs no look whether it counts from the end
+    block = np.uint64(data[at])
+    for i in range(1, 8):
+        block |= np.uint64(data[at + np.uint64(i)]) << np.uint64(8 * i)
+    return block
+
+
+@njit
+def store_eight(block, arena, position):
+    """The reverse of `load_eight`."""
+    at = np.uint64(position)
+    for i in range(8):
+        arena[at + np.uint64(i)] = np.uint8(block >> np.uint64(8 * i))
+
+
+@njit
+def between(bytes_, first, last):
+    """The highest bit of each byte (all below 0x80) that lies from `first` to `last`; the other bits mean nothing."""
+    return (bytes_ + np.uint64(0x80 - first) * _ONES) & ~(bytes_ + np.uint64(0x7F - last) * _ONES)
+
+
+@njit
+def fold_eight(block, lowercase, zeros):
+    """How many bytes from the lowest on are ASCII letters or digits, and these bytes as words have them, 0 above.
+
+    Works on eight bytes at once, without a branch. `lowercase` (0x20 in each byte, or 0) is set in letters,
+    `zeros` (0x0f in each byte, or 0) is cleared in digits.
+    """
+    low = block & ~_HIGH
+    letters = between(low | (np.uint64(0x20) * _ONES), 0x61, 0x7A) & ~block & _HIGH
+    digits = between(low, 0x30, 0x39) & ~block & _HIGH
+    stop = (letters | digits) ^ _HIGH
+    lowest = stop & (~stop + _ONE)
+    inside = (lowest >> np.uint64(7)) - _ONE  # all bits of the bytes before the first that stops; all, where none does
+    folded = (block | ((letters >> np.uint64(2)) & lowercase)) & ~((digits >> np.uint64(7)) * np.uint64(0x0F) & zeros)
+    return np.int64(((inside & _ONES) * _ONES) >> np.uint64(56)), folded & inside
 
 
 @njit
@@ -165,6 +209,8 @@ def scan(data, single, table, line, seed, limit, slots, used, size, entries, are
     end = len(data)
     mask = np.uint64(used - 1)
     holding = held_out(line, seed, limit)
+    lowercase = np.uint64(single[65] ^ 65) * _ONES
+    zeros = np.uint64(0x0F if single[57] == 48 else 0) * _ONES
     pending = False  # an apostrophe was read, which is part of the word if a letter follows
     at = entries[size - 1, AT] + entries[size - 1, LENGTH]
     length = 0
@@ -176,6 +222,19 @@ def scan(data, single, table, line, seed, limit, slots, used, size, entries, are
             if pending:
                 length, packed, start, value = push(APOSTROPHE, at, length, packed, start, value, arena)
                 pending = False
+            if length & 7 == 0 and position + 8 <= end:
+                count, folded = fold_eight(load_eight(data, position), lowercase, zeros)
+                store_eight(folded, arena, at + length)
+                position += count
+                length += count
+                if count == 8:
+                    if length == 8:
+                        start = folded
+                    value = (value ^ folded) * _FACTOR
+                    value ^= value >> _HALF
+                    continue
+                packed = folded
+                character = np.int64(single[data[position]])
             while character > APOSTROPHE:
                 length, packed, start, value = push(character, at, length, packed, start, value, arena)
                 position += 1
@@ -356,7 +415,7 @@ def find_or_add(word, slots, size, entries, arena):
     length = len(word)
     packed = _FREE
     for i in range(min(length, 8)):
-        packed = (packed << _BYTE) | np.uint64(word[i])
+        packed |= np.uint64(word[i]) << np.uint64(8 * i)
     value = hash_of(word, 0, length)
     entry, slot = find(value, packed, word, 0, length, slots, np.uint64(len(slots) - 1), entries, arena)
     if entry >= 0:

@@ -117,7 +117,7 @@ class WordTable:
                 data = np.frombuffer(lowered(lines, places[:found].tolist()), dtype=np.uint8)
         # the system gives memory only where it is written to: room for the longest possible outcome costs nothing
         words = len(data) // 2 + 1
-        self._reserve_entries(words, 2 * len(data))
+        self._reserve_entries(words, 2 * len(data) + 8)  # the scanner writes eight bytes at a time
         self._more_slots(self.size, self.size + words)
         codes = np.empty(len(data) + 1, dtype=np.int32)
         held = np.empty(len(data) + 1 if heldout else 0, dtype=np.int32)
@@ -167,8 +167,7 @@ class WordTable:
         UTF-8 sorts by code point; most ties are decided by the first eight bytes, the others by the whole words.
         """
         kept = np.flatnonzero(self.counts[1:] >= min_count) + 1
-        short = np.maximum(8 - self.entries[kept, LENGTH], 0).astype(np.uint64)
-        starts = self.entries[kept, START].astype(np.uint64) << (short * np.uint64(8))
+        starts = self.entries[kept, START].astype(np.uint64).byteswap()
         falling = -self.counts[kept]
         order = np.lexsort((starts, falling))
         kept, starts, falling = kept[order], starts[order], falling[order]
