@@ -116,6 +116,8 @@ def test_pieces_threads_and_documents_do_not_show(tmp_path, monkeypatch):
 
 
 def test_no_phrases_are_written_when_they_are_off(tmp_path):
+    store_of(tmp_path, documents())
+    assert (tmp_path / PHRASES).exists()
     store = store_of(tmp_path, documents(), passes=0)
     assert not (tmp_path / PHRASES).exists()
     assert "phrases" not in store.manifest

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from firth.tokens import scanner
 from firth.tokens.table import Codes, WordTable
 from firth.tokens.words import split
 
@@ -141,3 +142,25 @@ def test_dropping_keeps_the_others_where_they_can_be_found():
     table.add(again.words)
     now = dict(zip(table.names(range(table.size)), table.counts.tolist(), strict=True))
     assert (now["word2"], now["word3"], now["word1"], now["word0"]) == (counts["word2"] + 1, counts["word3"] + 1, 1, 1)
+
+
+def test_equal_hashes_are_not_taken_for_equal_words():
+    """Words whose hashes are equal are too rare to be met: here the hash of one is handed in for others."""
+    for held, others in {
+        "abcdefgh": ["abcdefghi"],
+        "abcdefghXYZ": ["abcdefghXYA", "abcdefghXY"],
+        "ab": ["abc"],
+    }.items():
+        table = scan_text(held.encode() + b"\n", True, "keep").words
+        value = np.uint64(scanner.hash_of(table.arena, 1, len(held)))
+        start = np.uint64(table.entries[1, scanner.START])
+
+        def find(word, value=value, start=start, table=table):
+            letters = np.frombuffer(word.encode(), dtype=np.uint8)
+            mask = np.uint64(table.used - 1)
+            return scanner.find(value, start, letters, 0, len(letters), table.slots, mask, table.entries, table.arena)[
+                0
+            ]
+
+        assert find(held) == 1
+        assert [find(other) for other in others] == [-1] * len(others)

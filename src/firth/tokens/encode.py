@@ -73,6 +73,8 @@ def _build(pieces: Iterable[Piece], settings: Words, folder: Path, threads: int)
             phrases.learn()
             phrases.save(folder / PHRASES)
             files.append(PHRASES)
+        else:
+            (folder / PHRASES).unlink(missing_ok=True)  # of an earlier store in this folder
         vocabulary, final = _vocabulary(table, settings)
         bounds = counted.train.bounds
         order = np.arange(len(bounds) - 1)
