@@ -7,7 +7,8 @@ import pytest
 
 from firth.config.word2vec import Recipe, Word2Vec
 from firth.errors import DataError, IntegrityError
-from firth.word2vec.engine import Engine
+from firth.tokens.vocabulary import Vocabulary
+from firth.word2vec.engine import make_engine
 from firth.word2vec.matrices import aligned, check_aligned
 from firth.word2vec.schedule import Schedule
 
@@ -24,12 +25,17 @@ def topical(sentences=400, seed=0):
     return np.concatenate([rows, np.full((sentences, 1), -1)], axis=1).astype(np.int32).ravel()
 
 
+def named(counts):
+    """A vocabulary of words w0, w1, … with these counts."""
+    return Vocabulary(tuple(f"w{i}" for i in range(len(counts))), np.asarray(counts, dtype=np.int64))
+
+
 def counts_of(stream, vocabulary=40):
     return np.bincount(stream[stream >= 0], minlength=vocabulary).astype(np.int64)
 
 
 def trained(model, stream, settings):
-    engine = Engine(model, counts_of(stream), settings)
+    engine = make_engine(model, named(counts_of(stream)), settings)
     schedule = Schedule.of(stream, settings.block_words, settings.recipe(model).epochs)
     losses = []
     for step in range(len(schedule)):
@@ -66,7 +72,7 @@ def test_words_of_a_topic_end_together(model):
     engine, losses = trained(model, topical(), tiny(sample=0.0, skipgram=Recipe(learning_rate=0.1, epochs=8),
                                                     cbow=Recipe(learning_rate=0.2, epochs=8)))  # fmt: skip
     assert losses[-1] < 0.9 * losses[0]
-    unit = engine.matrices["input"] / np.linalg.norm(engine.matrices["input"], axis=1, keepdims=True)
+    unit = engine.state["input"] / np.linalg.norm(engine.state["input"], axis=1, keepdims=True)
     cosines = unit @ unit.T
     assert cosines[:20, :20].mean() > cosines[:20, 20:].mean() + 0.5
 
@@ -98,12 +104,12 @@ def test_evaluation_learns_nothing_and_repeats():
 
 
 def test_learning_rate_falls_in_a_line_to_its_floor():
-    engine = Engine("skipgram", np.array([5, 5]), tiny(min_learning_rate=0.01))
+    engine = make_engine("skipgram", named([5, 5]), tiny(min_learning_rate=0.01))
     assert [engine.rate_at(words, 100) for words in (0, 50, 100)] == pytest.approx([0.05, 0.025, 0.0005])
 
 
 def test_an_id_outside_the_vocabulary_is_refused_before_it_becomes_an_address():
-    engine = Engine("skipgram", np.array([5, 5, 5]), tiny())
+    engine = make_engine("skipgram", named([5, 5, 5]), tiny())
     for bad in (3, 2**31 - 1, -2, -(2**31)):
         stream = np.array([0, 1, 2, bad, 1], dtype=np.int32)
         with pytest.raises(IntegrityError, match=f"id {bad} at position 3"):
@@ -115,7 +121,7 @@ def test_an_id_outside_the_vocabulary_is_refused_before_it_becomes_an_address():
 @pytest.mark.parametrize("size", [0, 1])
 def test_a_vocabulary_without_noise_words_is_refused(size):
     with pytest.raises(DataError, match="needs 2 or more"):
-        Engine("skipgram", np.ones(size, dtype=np.int64), tiny())
+        make_engine("skipgram", named([1] * size), tiny())
 
 
 def test_matrices_that_a_kernel_must_not_see_are_refused():
@@ -130,7 +136,7 @@ def test_matrices_that_a_kernel_must_not_see_are_refused():
 
 
 def test_checkpointed_matrices_of_another_shape_are_refused():
-    engine = Engine("skipgram", np.array([5, 5]), tiny())
+    engine = make_engine("skipgram", named([5, 5]), tiny())
     with pytest.raises(IntegrityError, match="input matrix"):
         engine.restore({"input": np.zeros((3, 16), np.float32), "output": np.zeros((2, 16), np.float32)})
 
@@ -140,7 +146,7 @@ def test_a_sentence_of_ten_million_words_is_cut():
     stream = rng.integers(0, 40, 10_000_000, dtype=np.int32)
     schedule = Schedule.of(stream, 1_000_000, 1)
     assert [block.words for block in schedule.blocks] == [1_000_000] * 10
-    engine = Engine("cbow", counts_of(stream), tiny())
+    engine = make_engine("cbow", named(counts_of(stream)), tiny())
     block = schedule.blocks[0]
     assert engine.train(stream, block.start, block.stop, (0, 0), 0, schedule.total_words).words == 1_000_000
 
@@ -163,8 +169,10 @@ def test_the_second_process_finds_the_compiled_kernel(tmp_path):
     code = (
         "import time, numpy as np\n"
         "from firth.config.word2vec import Word2Vec\n"
-        "from firth.word2vec.engine import Engine\n"
-        "e = Engine('skipgram', np.array([5, 5]), Word2Vec(dim=16, negatives=2))\n"
+        "from firth.tokens.vocabulary import Vocabulary\n"
+        "from firth.word2vec.engine import make_engine\n"
+        "words = Vocabulary(('a', 'b'), np.array([5, 5]))\n"
+        "e = make_engine('skipgram', words, Word2Vec(dim=16, negatives=2))\n"
         "t = time.perf_counter()\n"
         "e.train(np.array([0, 1], np.int32), 0, 2, (0, 0), 0, 2)\n"
         "print(time.perf_counter() - t, e._kernel.stats.cache_hits[e._kernel.signatures[0]] if "
