@@ -73,7 +73,7 @@ class CodeFile:
             ends = ends[np.cumsum(documents)] + self.size
         if len(ends):
             self._ends.append(ends)
-        self._stream.write(codes.tobytes())
+        self._stream.write(np.ascontiguousarray(codes).data)
         self.size += len(codes)
 
     @property

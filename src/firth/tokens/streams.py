@@ -67,7 +67,7 @@ def write_stream(
             document, position, written, ends, left_out = _compiled_gather(
                 codes, bounds, order, document, position, final, last, out
             )
-            stream.write(out[:written].astype("<i4", copy=False).tobytes())
+            stream.write(out[:written].astype("<i4", copy=False).data)
             if written:
                 last = int(out[written - 1])
             words += written - ends
