@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from firth.tokens import scanner
+from firth.tokens import hashing
 from firth.tokens.table import Codes, WordTable
 from firth.tokens.words import split
 
@@ -152,13 +152,13 @@ def test_equal_hashes_are_not_taken_for_equal_words():
         "ab": ["abc"],
     }.items():
         table = scan_text(held.encode() + b"\n", False, "keep").words
-        value = np.uint64(scanner.hash_of(table.arena, 1, len(held)))
-        start = np.uint64(table.entries[1, scanner.START])
+        value = np.uint64(hashing.hash_of(table.arena, 1, len(held)))
+        start = np.uint64(table.entries[1, hashing.START])
 
         def find(word, value=value, start=start, table=table):
             letters = np.frombuffer(word.encode(), dtype=np.uint8)
             where = table.slots, np.uint64(table.used - 1), table.entries, table.arena
-            return scanner.find(value, start, letters, 0, len(letters), *where)[0]
+            return hashing.find(value, start, letters, 0, len(letters), *where)[0]
 
         assert find(held) == 1
         assert [find(other) for other in others] == [-1] * len(others)

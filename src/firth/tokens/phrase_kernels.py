@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from firth.tokens import scanner
-from firth.tokens.scanner import COUNT, mixed
+from firth.tokens import hashing
+from firth.tokens.hashing import COUNT, mixed
 from firth.training.compile_cache import cached
 
 _HALF = np.uint64(32)
@@ -93,6 +93,6 @@ def join_pairs(codes, bounds, keys, values, entries, counted):
     bounds[len(bounds) - 1] = written
 
 
-count_pairs = cached(count_pairs, __file__, scanner.__file__)
-enter_pairs = cached(enter_pairs, __file__, scanner.__file__)
-join_pairs = cached(join_pairs, __file__, scanner.__file__)
+count_pairs = cached(count_pairs, __file__, hashing.__file__)
+enter_pairs = cached(enter_pairs, __file__, hashing.__file__)
+join_pairs = cached(join_pairs, __file__, hashing.__file__)

@@ -1,12 +1,4 @@
-"""UTF-8 bytes in, word codes out: the compiled scanner and the hash table that it looks words up in.
-
-A table is three arrays. Row `i` of `entries` is one word: its first eight bytes as one number (the first byte lowest),
-where its bytes begin in `arena`, how many they are, and how often it was met; entry 0 stands for the end of a sentence.
-`slots` is the open-addressing index, a power of two long: 0 where free, else the upper half of a word's hash beside its
-entry + 1.
-Most words are found with one look at `slots` and one at `entries`. Equal hashes are not taken for equal words: all
-bytes are compared.
-"""
+"""UTF-8 bytes in, word codes out: the compiled scanner, which looks words up in a table of `hashing`."""
 
 # The functions below are compiled: numba knows their types, annotations would only repeat them.
 # mypy: ignore-errors
@@ -16,108 +8,24 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from firth.tokens import hashing
+from firth.tokens.hashing import AT, COUNT, FACTOR, FREE, HALF, LENGTH, ONE, SEED, append, find, mixed, rebuild
 from firth.training.compile_cache import cached
-
-START, AT, LENGTH, COUNT = 0, 1, 2, 3
-"""Columns of `entries`."""
 
 APOSTROPHE = 39
 LINE_END = 10
-TOGETHER = 32
-"""Words that `merge` looks up together."""
 
 MULTIBYTE = 1
 """What the table of single bytes holds for the first byte of a longer character."""
 
-_SEED = np.uint64(0xCBF29CE484222325)
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_HALF = np.uint64(32)
-_UPPER = np.uint64(0xFFFFFFFF00000000)
-_ENTRY = np.uint64(0xFFFFFFFF)
-_BYTE = np.uint64(8)
-_ONE = np.uint64(1)
-_FREE = np.uint64(0)
 _ONES = np.uint64(0x0101010101010101)
 _HIGH = np.uint64(0x8080808080808080)
 
 
 @njit
-def mixed(value):
-    """`value` with every bit spread over all others."""
-    value ^= value >> _HALF
-    value *= _FACTOR
-    value ^= value >> np.uint64(29)
-    value *= _FACTOR
-    return value ^ (value >> _HALF)
-
-
-@njit
-def hash_of(arena, start, length):
-    """Hash of `length` bytes, eight at a time; the same that `scan` makes as it reads."""
-    value = _SEED
-    packed = np.uint64(0)
-    for i in range(length):
-        packed |= np.uint64(arena[start + i]) << np.uint64(8 * (i & 7))
-        if i & 7 == 7:
-            value = (value ^ packed) * _FACTOR
-            value ^= value >> _HALF
-            packed = np.uint64(0)
-    return mixed(value ^ packed)
-
-
-@njit
-def rebuild(slots, mask, size, entries, arena):
-    """Clear the first `mask` + 1 slots and enter the words 1 … `size` − 1 again."""
-    slots[: np.int64(mask) + 1] = _FREE
-    for entry in range(1, size):
-        value = hash_of(arena, entries[entry, AT], entries[entry, LENGTH])
-        slot = value & mask
-        while slots[slot] != _FREE:
-            slot = (slot + _ONE) & mask
-        slots[slot] = (value & _UPPER) | np.uint64(entry + 1)
-
-
-@njit
-def find(value, packed, word, start, length, slots, mask, entries, arena):
-    """Entry of the word `word[start:start + length]`, or −1, and the slot where the search ended.
-
-    `value` is its hash, `packed` its first eight bytes (no word holds a zero byte: with the length that is exact); the
-    first `mask` + 1 slots are in use, and one of them is free.
-    """
-    slot = value & mask
-    tag = value & _UPPER
-    while True:
-        held = slots[slot]
-        if held == _FREE:
-            return np.int64(-1), slot
-        if held & _UPPER == tag:
-            entry = (held & _ENTRY) - _ONE
-            if entries[entry, LENGTH] == length and np.uint64(entries[entry, START]) == packed:
-                if length <= 8:
-                    return np.int64(entry), slot
-                at = entries[entry, AT]
-                i = 8
-                while i < length and arena[at + i] == word[start + i]:
-                    i += 1
-                if i == length:
-                    return np.int64(entry), slot
-        slot = (slot + _ONE) & mask
-
-
-@njit
-def append(value, packed, at, length, slot, slots, size, entries):
-    """Make entry `size` of the `length` bytes at `arena[at]`, with count 0, in a free slot."""
-    entries[size, START] = np.int64(packed)
-    entries[size, AT] = at
-    entries[size, LENGTH] = length
-    entries[size, COUNT] = 0
-    slots[slot] = (value & _UPPER) | np.uint64(size + 1)
-
-
-@njit
 def held_out(line, seed, limit):
     """Whether the line with this number is held out: its hash is below `limit` of 2^62."""
-    return np.int64(mixed(np.uint64(line) ^ mixed(np.uint64(seed) + _FACTOR)) >> np.uint64(2)) < limit
+    return np.int64(mixed(np.uint64(line) ^ mixed(np.uint64(seed) + FACTOR)) >> np.uint64(2)) < limit
 
 
 @njit
@@ -132,8 +40,8 @@ def push(unit, at, length, packed, start, value, arena):
     if length & 7 == 0:
         if length == 8:
             start = packed
-        value = (value ^ packed) * _FACTOR
-        value ^= value >> _HALF
+        value = (value ^ packed) * FACTOR
+        value ^= value >> HALF
         packed = np.uint64(0)
     return length, packed, start, value
 
@@ -173,8 +81,8 @@ def fold_eight(block, lowercase, zeros):
     letters = between(low | (np.uint64(0x20) * _ONES), 0x61, 0x7A) & ~block & _HIGH
     digits = between(low, 0x30, 0x39) & ~block & _HIGH
     stop = (letters | digits) ^ _HIGH
-    lowest = stop & (~stop + _ONE)
-    inside = (lowest >> np.uint64(7)) - _ONE  # all bits of the bytes before the first that stops; all, where none does
+    lowest = stop & (~stop + ONE)
+    inside = (lowest >> np.uint64(7)) - ONE  # all bits of the bytes before the first that stops; all, where none does
     folded = (block | ((letters >> np.uint64(2)) & lowercase)) & ~((digits >> np.uint64(7)) * np.uint64(0x0F) & zeros)
     return np.int64(((inside & _ONES) * _ONES) >> np.uint64(56)), folded & inside
 
@@ -214,7 +122,7 @@ def scan(data, single, table, line, seed, limit, slots, used, size, entries, are
     pending = False  # an apostrophe was read, which is part of the word if a letter follows
     at = entries[size - 1, AT] + entries[size - 1, LENGTH]
     length = 0
-    packed, start, value = _FREE, _FREE, _SEED
+    packed, start, value = FREE, FREE, SEED
     position = 0
     while position < end:
         character = np.int64(single[data[position]])
@@ -230,8 +138,8 @@ def scan(data, single, table, line, seed, limit, slots, used, size, entries, are
                 if count == 8:
                     if length == 8:
                         start = folded
-                    value = (value ^ folded) * _FACTOR
-                    value ^= value >> _HALF
+                    value = (value ^ folded) * FACTOR
+                    value ^= value >> HALF
                     continue
                 packed = folded
                 character = np.int64(single[data[position]])
@@ -276,7 +184,7 @@ def scan(data, single, table, line, seed, limit, slots, used, size, entries, are
                 size += 1
                 at += length
                 if 2 * size > np.int64(mask) and np.int64(mask) + 1 < len(slots):
-                    mask = (mask << _ONE) | _ONE
+                    mask = (mask << ONE) | ONE
                     rebuild(slots, mask, size, entries, arena)
             if holding:
                 held[kept_back] = entry
@@ -287,7 +195,7 @@ def scan(data, single, table, line, seed, limit, slots, used, size, entries, are
                 entries[entry, COUNT] += 1
             length = 0
             pending = False
-            packed, start, value = _FREE, _FREE, _SEED
+            packed, start, value = FREE, FREE, SEED
         if character == LINE_END:
             if holding:
                 held[kept_back] = 0
@@ -325,117 +233,5 @@ def find_twos(data, pairs, found):
     return size
 
 
-@njit
-def look_ahead(values, words, slots, mask, entries):
-    """Read what will probably be needed to find the words with these hashes: the waits for memory then overlap.
-
-    What it returns has no meaning; it must be used, or the compiler leaves the reading out.
-    """
-    near = np.empty(TOGETHER, np.int64)
-    touched = 0
-    for i in range(words):
-        near[i] = np.int64(slots[values[i] & mask] & _ENTRY)
-    for i in range(words):
-        touched ^= entries[max(near[i] - 1, 0), COUNT]
-    return touched
-
-
-@njit(nogil=True)
-def merge(others, other_entries, other_arena, slots, size, entries, arena, renamed):
-    """Add the `others` entries of one table to another that has room for them; `renamed[i]` is where entry i went.
-
-    Returns the size of the larger table and what `look_ahead` returned.
-    """
-    mask = np.uint64(len(slots) - 1)
-    values = np.empty(TOGETHER, np.uint64)
-    touched = 0
-    renamed[0] = 0
-    entries[0, COUNT] += other_entries[0, COUNT]
-    end = entries[size - 1, AT] + entries[size - 1, LENGTH]
-    for i in range(1, others):
-        step = (i - 1) % TOGETHER
-        if step == 0:
-            words = min(TOGETHER, others - i)
-            for j in range(words):
-                values[j] = hash_of(other_arena, other_entries[i + j, AT], other_entries[i + j, LENGTH])
-            touched ^= look_ahead(values, words, slots, mask, entries)
-        start = other_entries[i, AT]
-        length = other_entries[i, LENGTH]
-        packed = np.uint64(other_entries[i, START])
-        value = values[step]
-        entry, slot = find(value, packed, other_arena, start, length, slots, mask, entries, arena)
-        if entry < 0:
-            entry = size
-            for j in range(length):
-                arena[end + j] = other_arena[start + j]
-            append(value, packed, end, length, slot, slots, size, entries)
-            size += 1
-            end += length
-        entries[entry, COUNT] += other_entries[i, COUNT]
-        renamed[i] = entry
-    return size, touched
-
-
-@njit(nogil=True)
-def drop_rare(below, slots, size, entries, arena, renamed):
-    """Take the words with a count under `below` out of the table, in place; the others keep their order.
-
-    `renamed[i]` is the entry that i becomes, −2 for a word that is gone. Returns (size, counted words that are gone,
-    their occurrences).
-    """
-    kept = 1
-    words = occurrences = 0
-    renamed[0] = 0
-    end = entries[0, LENGTH]
-    for entry in range(1, size):
-        count = entries[entry, COUNT]
-        if count < below:
-            renamed[entry] = -2
-            words += count > 0
-            occurrences += count
-            continue
-        at = entries[entry, AT]
-        length = entries[entry, LENGTH]
-        for i in range(length):
-            arena[end + i] = arena[at + i]
-        entries[kept, START] = entries[entry, START]
-        entries[kept, AT] = end
-        entries[kept, LENGTH] = length
-        entries[kept, COUNT] = count
-        end += length
-        renamed[entry] = kept
-        kept += 1
-    rebuild(slots, np.uint64(len(slots) - 1), kept, entries, arena)
-    return kept, words, occurrences
-
-
-@njit(nogil=True)
-def find_or_add(word, slots, size, entries, arena):
-    """Entry of `word` (uint8; added with count 0 if it is new; there must be room), and the size of the table."""
-    length = len(word)
-    packed = _FREE
-    for i in range(min(length, 8)):
-        packed |= np.uint64(word[i]) << np.uint64(8 * i)
-    value = hash_of(word, 0, length)
-    entry, slot = find(value, packed, word, 0, length, slots, np.uint64(len(slots) - 1), entries, arena)
-    if entry >= 0:
-        return entry, size
-    end = entries[size - 1, AT] + entries[size - 1, LENGTH]
-    for i in range(length):
-        arena[end + i] = word[i]
-    append(value, packed, end, length, slot, slots, size, entries)
-    return size, size + 1
-
-
-@njit(nogil=True)
-def rebuild_slots(slots, size, entries, arena):
-    """`rebuild` of all slots, called from Python."""
-    rebuild(slots, np.uint64(len(slots) - 1), size, entries, arena)
-
-
-scan = cached(scan, __file__)
+scan = cached(scan, __file__, hashing.__file__)
 find_twos = cached(find_twos, __file__)
-merge = cached(merge, __file__)
-drop_rare = cached(drop_rare, __file__)
-find_or_add = cached(find_or_add, __file__)
-rebuild_slots = cached(rebuild_slots, __file__)

@@ -8,19 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.tokens.characters import IN_CONTEXT, character_table, lowered
-from firth.tokens.scanner import (
-    AT,
-    COUNT,
-    LENGTH,
-    MULTIBYTE,
-    START,
-    drop_rare,
-    find_or_add,
-    find_twos,
-    merge,
-    rebuild_slots,
-    scan,
-)
+from firth.tokens.hashing import AT, COUNT, LENGTH, START, drop_rare, find_or_add, merge, rebuild_slots
+from firth.tokens.scanner import MULTIBYTE, find_twos, scan
 from firth.tokens.words import SENTENCE_END
 
 FULL = 0.6
