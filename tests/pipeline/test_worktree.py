@@ -195,4 +195,4 @@ def test_the_clones_local_dvc_settings_hold_in_the_worktree(built: Path) -> None
     dvc(built, "remote", "add", "--local", "store", "elsewhere")
     place = make(built, "run-4")
     listed = dvc(place, "remote", "list")
-    assert str(built / "elsewhere") in listed.split("store", 1)[1]
+    assert str(built / "elsewhere") in listed.split("store", 1)[1].replace("\n", "")  # long paths are wrapped
