@@ -138,6 +138,14 @@ def test_vectors_answer(project: Path) -> None:
         firth("vectors", "neighbours", "king", "--vectors", "cbow")
 
 
+def test_vectors_that_are_nowhere_are_named_outside_a_project_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FirthError, match="nowhere: no such folder"):
+        firth("vectors", "neighbours", "king", "--vectors", "nowhere")
+
+
 @pytest.mark.parametrize("kind", ["word2vec-text", "word2vec-binary"])
 def test_vectors_go_out_and_come_back(project: Path, kind: str) -> None:
     firth("vectors", "export", "--to", "out/vectors.w2v", "--format", kind)

@@ -205,7 +205,13 @@ def folder_of(address: str) -> Path:
         from firth.registry.versions import fetch_vectors
 
         return fetch_vectors(address, find_root())
-    own = find_root() / "data" / "vectors" / address
+    try:
+        root = find_root()
+    except FirthError:
+        raise FirthError(
+            f"{address}: no such folder, and this is not a Firth project, whose models have names"
+        ) from None
+    own = root / "data" / "vectors" / address
     if own.is_dir():
         return own
     trained = sorted(entry.name for entry in own.parent.iterdir()) if own.parent.is_dir() else []
