@@ -65,7 +65,7 @@ hooks: $(STAMP)  ## Install the pre-commit hooks
 	pre-commit install
 
 bench: $(STAMP)  ## Side by side with gensim and transformers
-	python bench/word2vec.py --quick
+	python -m bench.word2vec --quick
 	python -m bench.bert --quick
 
 up: $(STAMP)  ## Prefect, MLflow and a worker on this machine

@@ -35,7 +35,7 @@ from firth.config.text import Words
 from firth.config.word2vec import ModelName, Recipe, Word2Vec
 from firth.tokens.encode import build_store
 from firth.tokens.store import WordStore
-from firth.word2vec.engine import make_engine
+from firth.word2vec.engines import make_engine
 from firth.word2vec.matrices import aligned
 from firth.word2vec.sampling import noise_distribution
 from firth.word2vec.schedule import Schedule

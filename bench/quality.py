@@ -22,7 +22,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from bench.peers import RATES, Gensim, Task, Toolkit, Trained, write_text
+from bench.peers import FASTER, RATES, Gensim, Task, Toolkit, Trained, write_text
 from bench.word2vec import documents, ours
 
 from firth.canonical import read_json, write_json
@@ -192,7 +192,7 @@ def main() -> None:
             "firth": lambda task: ours(store, task), "gensim": Gensim(text).train,
         }  # fmt: skip
         if options.toolkit:
-            sides["C toolkit"] = Toolkit(options.toolkit.expanduser(), text, store, Path(scratch)).train
+            sides["C toolkit"] = Toolkit(options.toolkit.expanduser(), text, store, Path(scratch), FASTER).train
         about = {"text": store.digest, "threads": options.threads}
         print(f"{store.manifest['splits']['train']['words']} words, vocabulary {len(store.vocabulary)}", flush=True)
         tasks = [Task(model, dim, options.threads, epochs, seed + 1) for seed in range(seeds) for model in RATES]

@@ -27,7 +27,8 @@ from bench.peers import RATES
 
 from firth.config.word2vec import ModelName, Recipe, Word2Vec
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.engine import Ids, make_engine
+from firth.word2vec.engine import Ids
+from firth.word2vec.engines import make_engine
 
 WINDOW = NEGATIVES = 5
 CONTEXTS = WINDOW + 1

@@ -27,7 +27,7 @@ from firth.config.text import Words
 from firth.config.word2vec import Subwords
 from firth.tokens.encode import build_store
 from firth.tokens.store import WordStore
-from firth.word2vec.engine import make_engine
+from firth.word2vec.engines import make_engine
 
 SUBWORDS = Subwords(buckets=200_000, shortest=3, longest=6)
 

@@ -35,7 +35,8 @@ from firth.errors import FirthError
 from firth.shards import read_shards
 from firth.tokens.encode import build_store
 from firth.tokens.store import WordStore
-from firth.word2vec.engine import Engine, make_engine
+from firth.word2vec.engine import Engine
+from firth.word2vec.engines import make_engine
 from firth.word2vec.schedule import Schedule
 
 CORPUS = Path("data/corpus")

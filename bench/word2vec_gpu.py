@@ -21,7 +21,8 @@ import numpy as np
 
 from firth.config.word2vec import Backend, ModelName, Word2Vec
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.engine import Ids, make_engine
+from firth.word2vec.engine import Ids
+from firth.word2vec.engines import make_engine
 
 SENTENCE = 20
 

@@ -17,7 +17,8 @@ from firth.config import load_params
 from firth.config.load import preset_text
 from firth.errors import ConfigError, DataError, FirthError
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.vectors import Vectors, save_matrices
+from firth.vectors.vectors import Vectors
+from firth.word2vec.matrix_files import save_matrices
 
 WORDS = ("king", "queen", "man", "woman", "boat")
 MATRIX = np.array([[3, 0, 1], [3, 1, 0], [1, 0, 1], [1, 1, 0], [0, -1, -1]], dtype=np.float32)
@@ -134,8 +135,10 @@ def test_vectors_answer(project: Path) -> None:
     assert float(firth("vectors", "similarity", "king", "queen", "--which", "output")) == pytest.approx(0.9, abs=1e-4)
     with pytest.raises(FirthError, match="near spellings: queen"):
         firth("vectors", "neighbours", "queeen")
-    with pytest.raises(FirthError, match=r"neither a folder nor a trained model of this project \(skipgram\)"):
+    with pytest.raises(FirthError, match="cbow is not trained yet"):
         firth("vectors", "neighbours", "king", "--vectors", "cbow")
+    with pytest.raises(FirthError, match=r"neither a folder nor a model of this project \(skipgram, cbow\)"):
+        firth("vectors", "neighbours", "king", "--vectors", "bert")
 
 
 def test_vectors_that_are_nowhere_are_named_outside_a_project_too(

@@ -15,7 +15,7 @@ from firth.cli import app
 from firth.config.load import preset_text
 from firth.encode.interchange import write_hf
 from firth.errors import FirthError
-from firth.word2vec.vectors import save_matrices
+from firth.word2vec.matrix_files import save_matrices
 
 
 @pytest.fixture
@@ -152,7 +152,6 @@ def test_what_is_no_model_is_said(folder: Path) -> None:
     write_texts(folder / "own.csv")
     (folder / "empty").mkdir()
     asked = ["--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict"]
-    assert said("gpt", *asked) == "gpt: neither a folder nor skipgram, cbow, bert of this project nor NAME@alias"
-    assert said("bert", *asked) == "bert: no folder of that name here, and this is no Firth project"
+    assert said("gpt", *asked) == "gpt: no such folder, and this is not a Firth project, whose models have names"
     assert said("empty", *asked) == "empty: holds neither vectors.safetensors (word vectors) nor config.json (a BERT)"
     assert said("own", "own", *asked) == "own: named twice"

@@ -125,7 +125,10 @@ class TestEncode:
             (["--input", "latin.txt"], r"latin\.txt, line 2: not UTF-8"),
             (["x", "--length", "49"], "--length 49: this model reads 48 tokens at most"),
             (["x", "--to", "params.yaml/v.npy"], "cannot be written"),
-            (["x", "--model", "skipgram"], "skipgram: neither a model folder nor bert nor MODEL@alias"),
+            (
+                ["x", "--model", "skipgram"],
+                "skipgram: neither a folder nor a model of this project .bert",
+            ),
             (["x", "--model", "data"], r"data: not a model folder: it has no config\.json"),
         ],
     )
@@ -188,13 +191,13 @@ class TestAddresses:
 
     def test_nothing_trained_yet(self, project):
         (project / "data" / "models" / "bert").rename(project / "elsewhere")
-        with pytest.raises(FirthError, match="no BERT is trained in this project yet: `firth run`"):
+        with pytest.raises(FirthError, match="bert is not trained yet: `firth run` does it"):
             firth("fill", "[MASK]")
         assert "text" in firth("encode", "x", "--model", "elsewhere").stdout
 
     def test_outside_a_project(self, project, tmp_path_factory, monkeypatch):
         monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-        with pytest.raises(FirthError, match="not in a Firth project"):
+        with pytest.raises(FirthError, match="bert: no such folder, and this is not a Firth project"):
             firth("encode", "x")
         assert "text" in firth("encode", "x", "--model", project / "data" / "models" / "bert").stdout
 

@@ -17,7 +17,8 @@ from firth.cli import app
 from firth.config.word2vec import Subwords
 from firth.errors import DataError, FirthError
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.vectors import Vectors, save_matrices
+from firth.vectors.vectors import Vectors
+from firth.word2vec.matrix_files import save_matrices
 
 
 @pytest.fixture(scope="module")

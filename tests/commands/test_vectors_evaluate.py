@@ -15,7 +15,7 @@ from firth.config.word2vec import Subwords
 from firth.errors import DataError, FirthError
 from firth.tasks.words.opposites import TRIPLES
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.vectors import save_matrices
+from firth.word2vec.matrix_files import save_matrices
 
 WORDS = ["man", "woman", "king", "queen", "apple", *dict.fromkeys(word for t in TRIPLES[:20] for word in t[1:])]
 QUESTIONS = ": family\nman woman king queen\n: gram1-x\nman woman queen king\nman woman uncle aunt\n"

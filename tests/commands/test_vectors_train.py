@@ -21,8 +21,8 @@ from firth.commands import vectors_train
 from firth.commands.vectors_train import in_options
 from firth.config.text import Words
 from firth.config.word2vec import Word2Vec
+from firth.vectors.vectors import Vectors
 from firth.word2vec import from_text
-from firth.word2vec.vectors import Vectors
 
 ERROR = "error: "
 
@@ -182,7 +182,7 @@ def test_files_that_are_not_there(fails: Callable[..., str], tmp_path: Path) -> 
 
 
 def test_a_diverging_training_says_which_option(fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from firth.word2vec.numba_engine import NumbaEngine
+    from firth.word2vec.cpu.engine import NumbaEngine
 
     inner = NumbaEngine.train
 

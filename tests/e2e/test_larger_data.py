@@ -16,7 +16,7 @@ import pytest
 from firth.canonical import file_sha256
 from firth.config.load import preset_text, with_overrides
 from firth.corpus.sources.files import pin_files
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 
 ROOT = Path(__file__).parents[2]
 DATA = os.environ.get("FIRTH_DATA")

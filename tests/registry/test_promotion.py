@@ -20,7 +20,7 @@ from firth.tracking.evidence import evidence
 from firth.tracking.lineage import lineage
 from firth.tracking.reconcile import reconcile
 from firth.tracking.store import Store, open_store
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 
 NAME = "word2vec-skipgram"
 BETTER = GOOD | {"wordsim353": 0.55}

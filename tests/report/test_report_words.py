@@ -14,7 +14,7 @@ from firth.report.plane import content_words, relations, word_map
 from firth.report.scores import curve, examples, sections, wilson
 from firth.report.similar import antonyms, neighbours, random_pairs
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 
 
 @pytest.fixture(scope="module")

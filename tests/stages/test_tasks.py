@@ -13,7 +13,7 @@ from usage_examples import bert, draw, examples_of, vectors
 
 from firth.bert.folder import save
 from firth.config.load import preset_text, with_overrides
-from firth.word2vec.vectors import save_matrices
+from firth.word2vec.matrix_files import save_matrices
 
 ROOT = Path(__file__).resolve().parents[2]
 

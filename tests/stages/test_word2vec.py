@@ -17,7 +17,7 @@ from firth.config.text import Words
 from firth.errors import ConfigError, IntegrityError
 from firth.stages import word2vec
 from firth.tokens.encode import build_store
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 
 SMALL = [
     "word2vec.dim=16", "word2vec.block_words=1000", "word2vec.checkpoint_seconds=0.0001",

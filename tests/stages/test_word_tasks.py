@@ -13,7 +13,7 @@ import pytest
 
 from firth.config.load import preset_text
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.vectors import save_matrices
+from firth.word2vec.matrix_files import save_matrices
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILY = [

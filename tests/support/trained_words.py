@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 
 
 @cache

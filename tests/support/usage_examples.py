@@ -14,7 +14,7 @@ from firth.bert.model import Pretraining, initialise
 from firth.tasks.examples.files import Examples, texts_of, write
 from firth.tokens.vocabulary import Vocabulary
 from firth.tokens.words import split
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 from firth.wordpiece.tokenizer import Tokenizer
 
 GOOD = ["warm", "funny", "moving", "sharp", "delightful", "brilliant"]

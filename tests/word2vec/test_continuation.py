@@ -13,10 +13,11 @@ from firth.errors import ConfigError, IntegrityError
 from firth.tokens.encode import build_store
 from firth.tokens.store import WordStore
 from firth.tokens.vocabulary import Vocabulary
+from firth.vectors.vectors import Vectors
 from firth.word2vec.continuation import Continuation, OldVectors
-from firth.word2vec.engine import make_engine
+from firth.word2vec.engines import make_engine
+from firth.word2vec.matrix_files import save_matrices
 from firth.word2vec.train import Identity, train
-from firth.word2vec.vectors import Vectors, save_matrices
 
 RECIPE = Recipe(learning_rate=0.05, epochs=3)
 SETTINGS = Word2Vec(dim=16, block_words=1000, skipgram=RECIPE, cbow=RECIPE, sample=0.0)

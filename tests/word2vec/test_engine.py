@@ -8,7 +8,7 @@ import pytest
 from firth.config.word2vec import Recipe, Word2Vec
 from firth.errors import DataError, IntegrityError
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.engine import make_engine
+from firth.word2vec.engines import make_engine
 from firth.word2vec.matrices import aligned, check_aligned
 from firth.word2vec.schedule import Schedule
 

@@ -16,10 +16,11 @@ from firth.canonical import read_json
 from firth.config.text import Words
 from firth.config.word2vec import Recipe, Word2Vec
 from firth.errors import ConfigError, DataError, FirthError
+from firth.vectors.vectors import Vectors
 from firth.word2vec import from_text
 from firth.word2vec.continuation import OldVectors
 from firth.word2vec.from_text import Request, train_from_text
-from firth.word2vec.vectors import Vectors, load_matrices
+from firth.word2vec.matrix_files import load_matrices
 
 RECIPE = Recipe(learning_rate=0.05, epochs=2)
 SETTINGS = Word2Vec(dim=16, block_words=1000, checkpoint_seconds=1e-6, skipgram=RECIPE, cbow=RECIPE)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from firth.training.splitmix import bits, following, stream_start
-from firth.word2vec.kernels import noise_word, read_sentence
+from firth.word2vec.cpu.kernels import noise_word, read_sentence
 from firth.word2vec.sampling import FULL, AliasTable, keep_thresholds, noise_distribution
 
 ZIPF = (1e6 / np.arange(1, 201)).astype(np.int64)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from firth.config.word2vec import Subwords
 from firth.tokens.vocabulary import Vocabulary
-from firth.word2vec.subwords import SubwordRows, bucket_of, composed, ngrams_of, out_of_vocabulary
-from firth.word2vec.vectors import UnknownWordError
+from firth.vectors.unknown import UnknownWordError, out_of_vocabulary
+from firth.word2vec.subwords import SubwordRows, bucket_of, composed, ngrams_of
 
 STRANGE = [
     "where", "a", "été", "e\u0301te\u0301", "ångström", "日本語", "👩‍👩‍👧", "👍🏽", "नमस्ते", "banana", "aaaaaaaa", "<x>",

@@ -12,7 +12,7 @@ from firth.errors import DataError, FirthError, IntegrityError
 from firth.tokens.store import WordStore
 from firth.training.checkpoint import Checkpoints
 from firth.training.metrics_log import MetricsLog
-from firth.word2vec.numba_engine import NumbaEngine
+from firth.word2vec.cpu.engine import NumbaEngine
 from firth.word2vec.train import Identity, train
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
+from firth.commands.addresses import folder_of, root_or_none
 from firth.config.tasks import Evaluation, Kind, Mode
 from firth.errors import ConfigError, FirthError
 from firth.project import find_root
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from firth.tasks.examples.files import Examples
     from firth.tasks.usages.encoders import Source
 
-OWN = ("skipgram", "cbow", "bert")
 KINDS = get_args(Kind)
 
 
@@ -111,7 +111,7 @@ def evaluate(
 def _settings(mode: Mode | None, seeds: str | None, pooling: str | None, layers: str | None) -> Evaluation:
     from pydantic import ValidationError
 
-    root = _root()
+    root = root_or_none()
     base = Evaluation()
     if root is not None:
         from firth.config import load_params
@@ -217,33 +217,6 @@ def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
     if len(set(names)) < len(names):
         raise FirthError(f"{next(name for name in names if names.count(name) > 1)}: named twice")
     return {name: from_folder(folder_of(model), model, settings) for name, model in zip(names, models, strict=True)}
-
-
-def folder_of(model: str) -> Path:
-    """The folder behind a path, a model of this project, or `NAME@alias` of the registry."""
-    if Path(model).is_dir():
-        return Path(model)
-    if "@" in model:
-        from firth.registry import versions
-
-        fetch = versions.fetch_model if versions.model_of(model.partition("@")[0]) == "bert" else versions.fetch_vectors
-        return fetch(model, find_root())
-    if model not in OWN:
-        raise FirthError(f"{model}: neither a folder nor {', '.join(OWN)} of this project nor NAME@alias")
-    root = _root()
-    if root is None:
-        raise FirthError(f"{model}: no folder of that name here, and this is no Firth project")
-    folder = root / "data" / ("models" if model == "bert" else "vectors") / model
-    if not folder.is_dir():
-        raise FirthError(f"{model} is not trained yet: `firth run` does it")
-    return folder
-
-
-def _root() -> Path | None:
-    try:
-        return find_root()
-    except FirthError:
-        return None
 
 
 def _refusal(error: Any) -> ConfigError:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from firth.commands.addresses import folder_of
 from firth.errors import DataError, FirthError
-from firth.project import find_root
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -157,25 +157,8 @@ def export(
     print(f"{to}: {hf_class(bert)} of transformers ({format_}), {_described(bert)}{left}")
 
 
-def model_folder(address: str) -> Path:
-    """The model folder behind a path, `bert` of this project, or `MODEL@alias`."""
-    path = Path(address).expanduser()
-    if path.is_dir():
-        return path
-    if "@" in address:
-        from firth.registry.versions import fetch_model
-
-        return fetch_model(address, find_root())
-    if address != "bert":
-        raise FirthError(f"{address}: neither a model folder nor bert nor MODEL@alias of the registry")
-    own = find_root() / "data" / "models" / "bert"
-    if own.is_dir():
-        return own
-    raise FirthError("no BERT is trained in this project yet: `firth run`, or name a model folder with --model")
-
-
 def _load(address: str) -> Bert:
-    folder = model_folder(address)
+    folder = folder_of(address, ["bert"])
     from firth.encode.load import load_model
 
     return load_model(folder)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from firth.commands import vectors_evaluate, vectors_train
+from firth.commands.addresses import WORDS, folder_of
 from firth.errors import FirthError
-from firth.project import find_root
 
 if TYPE_CHECKING:
-    from firth.word2vec.search import Approximate
-    from firth.word2vec.vectors import Vectors
+    from firth.vectors.search import Approximate
+    from firth.vectors.vectors import Vectors
 
 app = typer.Typer(help="Train, ask and score word vectors; exchange them with other tools.", no_args_is_help=True)
 vectors_train.add_to(app)
@@ -127,7 +127,7 @@ def export(
     which: Which = "input",
 ) -> None:
     """Write vectors in a format that gensim and others load."""
-    from firth.word2vec import interchange
+    from firth.vectors import interchange
 
     loaded = load(vectors, which)
     interchange.write(loaded, to, format_)
@@ -146,7 +146,7 @@ def import_(
     ] = "auto",
 ) -> None:
     """Read another tool's vectors into a folder that the other commands take. They have no output vectors."""
-    from firth.word2vec import interchange
+    from firth.vectors import interchange
 
     loaded = interchange.import_file(file, to, format_)
     print(f"{to}: {len(loaded.vocabulary)} words of {loaded.dim} dimensions")
@@ -191,38 +191,13 @@ def map_(
 
 def load(address: str, which: Literal["input", "output", "sum", "concat"] = "input") -> Vectors:
     """The vectors behind a path, a model of this project, or `MODEL@alias`."""
-    from firth.word2vec.vectors import Vectors
+    from firth.vectors.vectors import Vectors
 
-    return Vectors.load(folder_of(address), which)
-
-
-def folder_of(address: str) -> Path:
-    """The folder of vectors behind a path, a model of this project, or `MODEL@alias`."""
-    path = Path(address)
-    if path.is_dir():
-        return path
-    if "@" in address:
-        from firth.registry.versions import fetch_vectors
-
-        return fetch_vectors(address, find_root())
-    try:
-        root = find_root()
-    except FirthError:
-        raise FirthError(
-            f"{address}: no such folder, and this is not a Firth project, whose models have names"
-        ) from None
-    own = root / "data" / "vectors" / address
-    if own.is_dir():
-        return own
-    trained = sorted(entry.name for entry in own.parent.iterdir()) if own.parent.is_dir() else []
-    raise FirthError(
-        f"{address}: neither a folder nor a trained model of this project "
-        f"({', '.join(trained) or 'none is trained yet: `firth run`'}) nor MODEL@alias"
-    )
+    return Vectors.load(folder_of(address, WORDS), which)
 
 
 def _opened(vectors: Vectors, path: Path) -> Approximate:
-    from firth.word2vec.search import Approximate
+    from firth.vectors.search import Approximate
 
     if path.exists():
         return Approximate.load(path, vectors.exact)

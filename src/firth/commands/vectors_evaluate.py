@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from firth.commands.addresses import WORDS, folder_of, root_or_none
 from firth.errors import FirthError
-from firth.project import find_root
 
 if TYPE_CHECKING:
     from firth.config.evaluation import WordTasks
     from firth.tasks.words.scoring import AnalogyFile, SimilarityFile
     from firth.tasks.words.similarity import Compose
-    from firth.word2vec.vectors import Vectors
+    from firth.vectors.vectors import Vectors
 
 DATA_VARIABLE = "FIRTH_DATA"
 MORE = {"men": "EN-MEN-TR-3k.txt", "rw": "EN-RW-STANFORD.txt", "mturk": "EN-MTurk-287.txt"}
@@ -74,8 +74,8 @@ def evaluate(
     FIRTH_DATA/word_eval where that is set.
     """
     from firth.canonical import file_sha256, write_json
-    from firth.commands.vectors import folder_of
-    from firth.word2vec.vectors import FILE, Vectors
+    from firth.vectors.vectors import Vectors
+    from firth.word2vec.matrix_files import FILE
 
     settings = _settings()
     questions, judged = _files(analogies, similarity or [], settings, only_named=antonyms)
@@ -83,7 +83,7 @@ def evaluate(
         raise FirthError("--restrict is about analogies, and none are asked; name some with --analogies FILE")
     if oov and not judged:
         raise FirthError("--oov is about word similarity, and none is asked; name some with --similarity FILE")
-    folder = folder_of(vectors)
+    folder = folder_of(vectors, WORDS)
     loaded = Vectors.load(folder, which)
     compose = _compose(loaded, vectors, which) if oov else None
     words, matrix = loaded.vocabulary.words, loaded.matrix
@@ -126,11 +126,8 @@ def _settings() -> WordTasks:
     from firth.config import load_params
     from firth.config.load import load_preset
 
-    try:
-        root = find_root()
-    except FirthError:
-        return load_preset("demo").word_tasks
-    return load_params(root / "params.yaml").word_tasks
+    root = root_or_none()
+    return load_preset("demo").word_tasks if root is None else load_params(root / "params.yaml").word_tasks
 
 
 def _files(
@@ -179,7 +176,7 @@ def _of_package(settings: WordTasks) -> tuple[AnalogyFile, dict[str, SimilarityF
 
 
 def _compose(vectors: Vectors, address: str, which: str) -> Compose:
-    from firth.word2vec.vectors import UnknownWordError
+    from firth.vectors.unknown import UnknownWordError
 
     if vectors.ngrams is None:
         why = "only input vectors have n-grams" if which != "input" else "they were trained on whole words"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from firth.canonical import read_json
 from firth.errors import DataError, IntegrityError
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from firth.config import load_params
 from firth.errors import DataError, FirthError
 from firth.stages.run import run_stage
 from firth.tasks.words.suites import METRICS, TaskSet, score_words
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 
 VECTORS = Path("data/vectors")
 OUTPUT = Path("data/tasks/words")

@@ -28,7 +28,7 @@ from firth.tokens.store import MANIFEST, WordStore
 from firth.training.lock import run_lock
 from firth.training.signals import EXIT_CODE
 from firth.word2vec.continuation import Continuation, OldVectors
-from firth.word2vec.engine import backend_of
+from firth.word2vec.engines import backend_of
 from firth.word2vec.outputs import write_outputs
 from firth.word2vec.train import Identity, TrainedVectors, train
 

@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIGNMENT = 64
+"""Bytes; where each row starts."""
+
 LANES = 16
+"""Floats in a vector of the CPU's; rows are padded to a multiple of it."""
 
 Floats = NDArray[np.float32]
 

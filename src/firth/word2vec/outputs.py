@@ -8,8 +8,8 @@ import firth
 from firth.canonical import write_json
 from firth.config.word2vec import ModelName, Subwords
 from firth.tokens.vocabulary import Vocabulary
+from firth.word2vec.matrix_files import save_matrices
 from firth.word2vec.train import Identity, TrainedVectors
-from firth.word2vec.vectors import save_matrices
 
 HISTORY, TRAINING = "history.json", "training.json"
 

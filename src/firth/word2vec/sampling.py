@@ -11,6 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SENTENCE = 1000
+"""Longest sentence in words after subsampling; a longer one is cut, as in the toolkit."""
+
+REDRAWS = 64
+"""Noise equal to the positive is drawn again this often; then any other word is taken, so that a vocabulary that is
+nearly one word ends too."""
+
 FULL = 0xFFFFFFFF
 """A threshold that every 32-bit draw is at or below."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from firth.word2vec.engine import Engine, Ids, Result
-from firth.word2vec.kernels import SENTENCE
+from firth.word2vec.sampling import SENTENCE
 
 
 @dataclass(frozen=True)

@@ -113,28 +113,6 @@ def composed(own: NDArray[np.float32], ngrams: NDArray[np.float32], rows: Subwor
     return result
 
 
-def out_of_vocabulary(word: str, ngrams: NDArray[np.float32], subwords: Subwords) -> NDArray[np.float32]:
-    """A vector (dim,) for a word that was never seen: the mean of the rows of its n-grams.
-
-    `ngrams` is the matrix (buckets, dim), `subwords` the settings that it was trained with.
-
-    Raises:
-        UnknownWordError: the word is too short to have an n-gram.
-    """
-    from firth.word2vec.vectors import UnknownWordError  # that module calls this one
-
-    if len(ngrams) != subwords.buckets:
-        raise ValueError(f"{len(ngrams)} n-gram rows for subwords.buckets = {subwords.buckets}")
-    rows = [bucket_of(ngram, subwords.buckets) for ngram in ngrams_of(word, subwords)] if word else []
-    if not rows:
-        raise UnknownWordError(
-            f"{word[:80]!r} is not in the vocabulary, and has no n-grams of {subwords.shortest} to {subwords.longest} "
-            "characters to make a vector of"
-        )
-    mean: NDArray[np.float32] = ngrams[rows].mean(axis=0, dtype=np.float32)
-    return mean
-
-
 def _utf8(text: str) -> bytes:
     """A lone surrogate, as in an argument that is not UTF-8, is hashed as its three bytes."""
     return text.encode("utf-8", "surrogatepass")

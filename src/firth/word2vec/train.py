@@ -22,7 +22,8 @@ from firth.training.lock import run_lock
 from firth.training.metrics_log import MetricsLog
 from firth.training.signals import StopRequest, leave, stop_on_sigterm
 from firth.word2vec.continuation import Continuation
-from firth.word2vec.engine import Result, make_engine
+from firth.word2vec.engine import Result
+from firth.word2vec.engines import make_engine
 from firth.word2vec.matrices import Floats
 from firth.word2vec.schedule import Schedule, train_block
 

@@ -17,7 +17,7 @@ from firth.tasks.usages.encoders import untrained
 from firth.tasks.usages.static import StaticEncoder
 from firth.tokens.vocabulary import Vocabulary
 from firth.tokens.words import split
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 
 STATIC = StaticEncoder(vectors())
 BERT = bert()

@@ -16,9 +16,9 @@ from firth.errors import ConfigError, DataError
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.reading import Encoder
 from firth.tasks.usages.static import StaticEncoder
+from firth.vectors.vectors import Vectors
 from firth.wheels import fetch_package_folder
-from firth.word2vec.vectors import FILE as VECTORS_FILE
-from firth.word2vec.vectors import Vectors
+from firth.word2vec.matrix_files import FILE as VECTORS_FILE
 
 WEIGHTS_FILE = "model.safetensors"
 RANDOM_SEED = 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from firth.tasks.usages.reading import Floats, Integers, Reading
 from firth.tokens.words import SENTENCE_END, word_pattern
-from firth.word2vec.vectors import Vectors
+from firth.vectors.vectors import Vectors
 
 
 class StaticEncoder:

@@ -1,0 +1,1 @@
+"""Trained vectors in use: looking up, searching, and other programs' files."""
