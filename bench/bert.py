@@ -32,9 +32,10 @@ from bench.word2vec import documents
 from firth.bert.continuation import first_weights
 from firth.bert.device import Device
 from firth.bert.instances import Batch, Instances
-from firth.bert.module import BertModule, Losses, Step, run_steps
+from firth.bert.module import BertModule, Losses, run_steps
 from firth.bert.optimizer import adamw, clip
 from firth.bert.plan import Cursor
+from firth.bert.steps import Step, Steps
 from firth.bert.text import Text
 from firth.config.bert import Bert, Optimizer, Tokenize, WordPiece
 from firth.training.ahead import ahead
@@ -61,7 +62,9 @@ class Ours:
 
     def __init__(self, store: TokenStore, settings: Bert) -> None:
         self.settings, self.device = settings, Device.of(settings)
-        self.instances = Instances(Text.of(store.train), store.tokenizer, settings, settings.seed, True)
+        text = Text.of(store.train)
+        self.made = Steps(text, store.tokenizer, settings)
+        self.instances = Instances(text, store.tokenizer, settings, settings.seed, True)
         self.model = first_weights(settings, store.tokenizer, None).train()
         self.optimizer = adamw(self.model, settings.optimizer)
 
@@ -69,17 +72,28 @@ class Ours:
         """The first steps of a training."""
         cursor = Cursor()
         for number in range(count):
+            step = self.made.at(number, cursor)
+            cursor = step.after
+            yield step
+
+    def padded(self, count: int) -> Iterator[Batch]:
+        """The same instances as rows with padding, for the peer."""
+        cursor = Cursor()
+        for _ in range(count):
             chosen, cursor = self.instances.following(cursor, self.settings.batch)
-            yield Step(number, list(self.instances.batches(chosen, self.settings.micro_batch)), cursor)
+            yield from self.instances.batches(chosen, self.settings.micro_batch)
 
     def __call__(self, count: int) -> float:
         """Tokens a second of `count` steps."""
         ends: list[tuple[float, int]] = []
 
         def note(step: Step, _losses: Losses) -> None:
-            ends.append((time.perf_counter(), sum(batch.tokens for batch in step.batches)))
+            ends.append((time.perf_counter(), step.tokens))
 
-        module = BertModule(self.model, self.optimizer, self.settings, self.device, note)
+        rate = self.settings.optimizer.learning_rate
+        module = BertModule(
+            self.model, self.optimizer, self.settings, self.device, lambda _step: rate, note, lambda: False
+        )
         with self.device.reproducible(self.settings.threads), closing(ahead(self.steps(WARM + count), 4)) as steps:
             run_steps(module, steps)
         return sum(tokens for _, tokens in ends[WARM:]) / (ends[-1][0] - ends[WARM - 1][0])
@@ -101,7 +115,7 @@ class Transformers:
             )
         ).train()  # fmt: skip
         self.optimizer = adamw(self.model, self.settings.optimizer)
-        self.batches = [batch for step in ours.steps(16) for batch in step.batches]
+        self.batches = list(ours.padded(16))
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Of both tasks."""
@@ -159,11 +173,11 @@ def training(store: TokenStore, settings: Bert, runs: int, steps: int) -> Iterat
 def making(store: TokenStore, settings: Bert, runs: int, consumed: float) -> dict[str, Any]:
     """Instances made a second on one thread, against the `consumed` tokens a second of the model."""
     ours = Ours(store, settings)
-    tokens = np.mean([batch.tokens / len(batch.ids) for step in ours.steps(50) for batch in step.batches])
+    tokens = np.mean([step.tokens / step.instances for step in ours.steps(50)])
     found = []
     for _ in range(runs):
         started = time.perf_counter()
-        count = sum(len(batch.ids) for step in ours.steps(500) for batch in step.batches)
+        count = sum(step.instances for step in ours.steps(500))
         found.append(count / (time.perf_counter() - started))
     needed = consumed / float(tokens)
     return {

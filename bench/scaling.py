@@ -7,7 +7,7 @@ The id streams are drawn from a Zipf distribution over the vocabulary (exponent 
 has a million frequent words; subsampling is off, so that every word is a centre. Two floors stand beside each point, in
 words a second: the machine's arithmetic (the three products of a pair, at the speed of a float32 matrix product) and
 its memory (each row of a centre's tile read and written once, at the speed of a copy), as if nothing were cached. Rows
-that stay in cache beat the second; nothing beats the first.
+that stay in cache beat the second; a matrix product is about as fast as a CPU computes.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from firth.word2vec.engine import Ids
 from firth.word2vec.engines import make_engine
 
 WINDOW = NEGATIVES = 5
-CONTEXTS = WINDOW + 1
-"""Contexts of a centre on average: the window is drawn from 1 to 5 on both sides."""
 SENTENCE = 20
+CONTEXTS = sum(2 * reach - reach * (reach + 1) / SENTENCE for reach in range(1, WINDOW + 1)) / WINDOW
+"""Contexts of a centre on average: the reach is drawn from 1 to 5, and a sentence has ends."""
 
 
 def zipf_stream(vocabulary: int, words: int) -> tuple[Ids, Vocabulary]:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -34,15 +36,13 @@ def test_a_look_is_what_one_instance_after_the_other_amounts_to(store, model):
     labels, losses, right, pair_losses, pair_labels, pair_right, rows = [], [], [], [], [], [], 0
     model.eval()
     for batch in held.batches:
-        width = batch.ids.shape[1]
-        for row in range(len(batch.ids)):
-            own = batch.predicted // width == row
-            real = width if batch.mask is None else int(batch.mask[row].sum())
+        bounds = batch.layout.offsets.tolist()
+        for row, (first, end) in enumerate(pairwise(bounds)):
+            own = (batch.predicted >= first) & (batch.predicted < end)
             with torch.no_grad():
                 logits = model(
-                    batch.ids[row : row + 1, :real], batch.segments[row : row + 1, :real], None,
-                    batch.predicted[own] - row * width,
-                )  # fmt: skip
+                    batch.ids[None, first:end], batch.segments[None, first:end], None, batch.predicted[own] - first
+                )
             labels += batch.masked_lm_labels[own].tolist()
             losses += F.cross_entropy(logits.mlm, batch.masked_lm_labels[own], reduction="none").tolist()
             right += (logits.mlm.argmax(-1) == batch.masked_lm_labels[own]).tolist()
@@ -74,7 +74,7 @@ def test_looks_are_the_same_each_time_whatever_the_trainings_seed(store, model):
 def test_at_most_so_many_instances(store):
     settings = small_training(length=16, next_sentence=False, heldout=config.HeldOut(instances=17))
     held = HeldOut.of(store, settings, 7)
-    assert sum(len(batch.ids) for batch in held.batches) == 17
+    assert sum(batch.instances for batch in held.batches) == 17
 
 
 def test_guessing_by_frequency_costs_minus_the_log_of_it():

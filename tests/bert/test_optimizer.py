@@ -1,21 +1,10 @@
-import numpy as np
 import pytest
 import torch
 
 from firth.bert.architecture import Architecture
 from firth.bert.model import Pretraining, initialise
-from firth.bert.optimizer import adamw, learning_rate, moments, restore, set_rate
+from firth.bert.optimizer import adamw, moments, restore, set_rate
 from firth.config.bert import Optimizer
-
-
-def test_the_rate_rises_to_the_highest_and_falls_to_nothing():
-    settings = Optimizer(learning_rate=0.1, warmup_steps=4)
-    rates = [learning_rate(step, 10, settings) for step in range(10)]
-    np.testing.assert_allclose(rates[:5], [0.025, 0.05, 0.075, 0.1, 0.1])
-    np.testing.assert_allclose(np.diff(rates[4:]), [-0.1 / 6] * 5)
-    assert rates[-1] == pytest.approx(0.1 / 6)
-    assert learning_rate(10, 10, settings) == 0.0
-    assert learning_rate(0, 10, Optimizer(learning_rate=0.1, warmup_steps=0)) == 0.1
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
-from firth.bert.instances import Batch
+from firth.bert.packing import PackedBatch
 from firth.config.bert import Bert
 from firth.errors import ConfigError
 
@@ -34,13 +34,13 @@ class Device:
         """bf16 where it is asked for; weights and losses stay float32."""
         return torch.autocast(self.kind, torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
-    def pinned(self, batch: Batch) -> Batch:
+    def pinned(self, batch: PackedBatch) -> PackedBatch:
         """`batch` in memory that a GPU copies from while it computes."""
-        return batch if self.kind == "cpu" else _each(batch, lambda tensor: tensor.pin_memory())
+        return batch if self.kind == "cpu" else batch.pin_memory()
 
-    def moved(self, batch: Batch) -> Batch:
+    def moved(self, batch: PackedBatch) -> PackedBatch:
         """`batch` on this device."""
-        return batch if self.kind == "cpu" else _each(batch, lambda tensor: tensor.to(self.kind, non_blocking=True))
+        return batch if self.kind == "cpu" else batch.to(self.kind)
 
     @contextmanager
     def reproducible(self, threads: int) -> Iterator[None]:
@@ -61,14 +61,3 @@ class Device:
                 torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
                 torch.use_deterministic_algorithms(before[1])
                 torch.set_num_threads(before[0])
-
-
-def _each(batch: Batch, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
-    return batch._replace(
-        ids=change(batch.ids),
-        segments=None if batch.segments is None else change(batch.segments),
-        mask=None if batch.mask is None else change(batch.mask),
-        predicted=change(batch.predicted),
-        masked_lm_labels=change(batch.masked_lm_labels),
-        next_sentence_labels=None if batch.next_sentence_labels is None else change(batch.next_sentence_labels),
-    )

@@ -12,8 +12,9 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 
 from firth.bert.device import Device
-from firth.bert.instances import Batch, Instances
+from firth.bert.instances import Instances
 from firth.bert.model import Pretraining
+from firth.bert.packing import PackedBatch, pack
 from firth.bert.text import Text
 from firth.config.bert import Bert
 from firth.wordpiece.store import TokenStore
@@ -26,7 +27,7 @@ ROWS = 32
 class HeldOut:
     """The instances of every look, and what guessing by frequency costs on the positions that they predict."""
 
-    batches: Sequence[Batch]
+    batches: Sequence[PackedBatch]
     unigram_loss: float
     """Nats a predicted token; frequencies of the training side, add-one smoothed."""
 
@@ -42,7 +43,7 @@ class HeldOut:
         instances = Instances(text, store.tokenizer, settings, seed, settings.next_sentence and len(text) > 1)
         count = min(settings.heldout.instances, len(instances.plan(0)))
         chosen = instances.choose(0, np.arange(count, dtype=np.int64))
-        batches = list(instances.batches(chosen, ROWS))
+        batches = [pack(batch) for batch in instances.batches(chosen, ROWS)]
         labels = torch.cat([batch.masked_lm_labels for batch in batches]).numpy()
         return cls(batches, float(unigram_losses(store.unigrams)[labels].mean()))
 
@@ -60,18 +61,18 @@ class HeldOut:
         for held in self.batches:
             batch = device.moved(held)
             with device.autocast():
-                logits = model(batch.ids, batch.segments, batch.mask, batch.predicted)
+                logits = model.packed(batch.ids, batch.segments, batch.layout, batch.predicted)
             losses = F.cross_entropy(logits.mlm.float(), batch.masked_lm_labels, reduction="none")
             mlm_loss += float(losses.double().sum())
             mlm_right += int((logits.mlm.argmax(-1) == batch.masked_lm_labels).sum())
-            predictions += len(batch.predicted)
-            instances += len(batch.ids)
+            predictions += batch.predictions
+            instances += batch.instances
             if batch.next_sentence_labels is not None:
                 losses = F.cross_entropy(logits.nsp.float(), batch.next_sentence_labels, reduction="none")
                 nsp_loss += float(losses.double().sum())
                 nsp_right += int((logits.nsp.argmax(-1) == batch.next_sentence_labels).sum())
                 following += int((batch.next_sentence_labels == 0).sum())
-                pairs += len(batch.ids)
+                pairs += batch.instances
         model.train(was_training)
         return {
             "mlm_loss": mlm_loss / predictions,

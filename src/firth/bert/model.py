@@ -1,19 +1,21 @@
 """BERT, to be read beside Devlin et al. (2019), section 3, and Vaswani et al. (2017), section 3.
 
-Shapes: B sequences of L tokens; H hidden size, A attention heads of D = H / A dimensions; I width of the feed-forward
-part; V pieces in the vocabulary; P predicted tokens of the whole batch.
+Shapes: B sequences of L tokens, or T tokens of N instances that are packed one behind the other (`attention`); H hidden
+size, A attention heads of D = H / A dimensions; I width of the feed-forward part; V pieces in the vocabulary; P
+predicted tokens of the whole batch. (…, H) stands for (B, L, H) and for (T, H).
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from firth.bert import attention
 from firth.bert.architecture import Architecture
+from firth.bert.attention import Layout, Packed
 
 STANDARD_DEVIATION = 0.02
 """Of the truncated normal distribution that all weights start from; it is cut off at two of these."""
@@ -30,10 +32,10 @@ class Embeddings(nn.Module):
         self.norm = nn.LayerNorm(architecture.hidden, eps=architecture.epsilon)
         self.dropout = nn.Dropout(architecture.dropout)
 
-    def forward(self, ids: Tensor, segments: Tensor | None) -> Tensor:
-        """ids, segments (B, L) -> (B, L, H); no segments: all are segment 0."""
-        segment = self.segments.weight[0] if segments is None else self.segments(segments)  # (H) or (B, L, H)
-        position = self.positions.weight[: ids.shape[1]]  # (L, H)
+    def forward(self, ids: Tensor, segments: Tensor | None, positions: Tensor | None = None) -> Tensor:
+        """ids, segments, positions (B, L) or (T,) -> (…, H); no segments: all 0; no positions: 0 to L − 1."""
+        segment = self.segments.weight[0] if segments is None else self.segments(segments)  # (H) or (…, H)
+        position = self.positions.weight[: ids.shape[1]] if positions is None else self.positions(positions)  # (…, H)
         return self.dropout(self.norm(self.tokens(ids) + segment + position))  # type: ignore[no-any-return]
 
 
@@ -49,25 +51,15 @@ class SelfAttention(nn.Module):
         self.value = nn.Linear(architecture.hidden, architecture.hidden)
         self.output = nn.Linear(architecture.hidden, architecture.hidden)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, L, H), mask (B, 1, 1, L) or None -> (B, L, H)."""
-        query, key, value = (self._heads_of(part(hidden)) for part in (self.query, self.key, self.value))
-        context = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
-        )  # (B, A, L, D)
-        return self.output(context.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+    def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
+        """(…, H) -> (…, H)."""
+        query, key, value = (part(hidden) for part in (self.query, self.key, self.value))  # (…, H)
+        dropout = self.dropout if self.training else 0.0
+        return self.output(attention.attend(query, key, value, self.heads, layout, dropout))  # type: ignore[no-any-return]
 
     def weights(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """softmax(Q Kᵀ / √D), (B, A, L, L): how much each token (third axis) takes from each (last axis)."""
-        query, key = self._heads_of(self.query(hidden)), self._heads_of(self.key(hidden))
-        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])  # (B, A, L, L)
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -math.inf)
-        return scores.softmax(dim=-1)
-
-    def _heads_of(self, projected: Tensor) -> Tensor:
-        """(B, L, H) -> (B, A, L, D)."""
-        return projected.view(*projected.shape[:2], self.heads, -1).transpose(1, 2)
+        """See `attention.weights`; hidden (B, L, H), mask (B, 1, 1, L) or None."""
+        return attention.weights(self.query(hidden), self.key(hidden), self.heads, mask)
 
 
 class Layer(nn.Module):
@@ -82,10 +74,10 @@ class Layer(nn.Module):
         self.output_norm = nn.LayerNorm(architecture.hidden, eps=architecture.epsilon)
         self.dropout = nn.Dropout(architecture.dropout)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, L, H), mask (B, 1, 1, L) or None -> (B, L, H)."""
-        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, mask)))
-        widened = F.gelu(self.intermediate(hidden))  # (B, L, I)
+    def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
+        """(…, H) -> (…, H)."""
+        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, layout)))
+        widened = F.gelu(self.intermediate(hidden))  # (…, I)
         return self.output_norm(hidden + self.dropout(self.output(widened)))  # type: ignore[no-any-return]
 
 
@@ -108,11 +100,11 @@ class Encoder(nn.Module):
         Returns:
             (B, L, H). Rows of padding hold numbers of no meaning.
         """
-        attended = _over_keys(mask)
-        hidden: Tensor = self.embeddings(ids, segments)
-        for layer in self.layers:
-            hidden = layer(hidden, attended)
-        return hidden
+        return self._through(self.embeddings(ids, segments), _over_keys(mask))
+
+    def packed(self, ids: Tensor, segments: Tensor | None, layout: Packed) -> Tensor:
+        """The last layer's output for instances one behind the other: ids, segments (T,) -> (T, H)."""
+        return self._through(self.embeddings(ids, segments, layout.positions), layout)
 
     def layers_of(self, ids: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> tuple[Tensor, ...]:
         """The embeddings' output and that of each layer: (layers + 1) tensors (B, L, H); arguments as `forward`."""
@@ -132,6 +124,11 @@ class Encoder(nn.Module):
             weights.append(layer.attention.weights(hidden, attended))
         return weights
 
+    def _through(self, hidden: Tensor, layout: Layout) -> Tensor:
+        for layer in self.layers:
+            hidden = layer(hidden, layout)
+        return hidden
+
 
 def _over_keys(mask: Tensor | None) -> Tensor | None:
     """(B, L) -> (B, 1, 1, L): every head and every token attends to the same real tokens."""
@@ -145,9 +142,9 @@ class Pooler(nn.Module):
         super().__init__()
         self.dense = nn.Linear(architecture.hidden, architecture.hidden)
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(B, L, H) -> (B, H)."""
-        return torch.tanh(self.dense(hidden[:, 0]))
+    def forward(self, firsts: Tensor) -> Tensor:
+        """The last layer's output for each [CLS], (B, H) -> (B, H)."""
+        return torch.tanh(self.dense(firsts))
 
 
 class MaskedWords(nn.Module):
@@ -194,10 +191,18 @@ class Pretraining(nn.Module):
             predicted: (P,) int64, flat positions b * L + l.
         """
         hidden = self.encoder(ids, segments, mask)  # (B, L, H)
-        chosen = hidden.flatten(0, 1)[predicted]  # (P, H)
+        return self._heads(hidden.flatten(0, 1)[predicted], hidden[:, 0])
+
+    def packed(self, ids: Tensor, segments: Tensor | None, layout: Packed, predicted: Tensor) -> Logits:
+        """As `forward`, for instances one behind the other: ids, segments (T,), predicted (P,); NSP logits (N, 2)."""
+        hidden = self.encoder.packed(ids, segments, layout)  # (T, H)
+        return self._heads(hidden[predicted], hidden[layout.firsts])
+
+    def _heads(self, predicted: Tensor, firsts: Tensor) -> Logits:
+        """(P, H), (B, H) -> logits."""
         return Logits(
-            mlm=self.mlm(chosen, self.encoder.embeddings.tokens.weight),
-            nsp=self.nsp(self.pooler(hidden)),
+            mlm=self.mlm(predicted, self.encoder.embeddings.tokens.weight),
+            nsp=self.nsp(self.pooler(firsts)),
         )
 
 

@@ -13,34 +13,34 @@ import torch.nn.functional as F  # noqa: N812
 from lightning.pytorch import LightningModule
 
 from firth.bert.device import Device
-from firth.bert.instances import Batch
 from firth.bert.model import Pretraining
-from firth.bert.optimizer import clip, learning_rate, set_rate
-from firth.bert.plan import DROPOUT, Cursor
+from firth.bert.optimizer import clip, set_rate
+from firth.bert.packing import IGNORED, PackedBatch
+from firth.bert.plan import DROPOUT
+from firth.bert.steps import Step
 from firth.config.bert import Bert
 from firth.errors import FirthError
 from firth.training.one_pass import one_pass
 from firth.training.splitmix import stream_start
 
 
-class Step(NamedTuple):
-    """What one update learns from; `after` is where the next one goes on."""
-
-    number: int
-    batches: list[Batch]
-    after: Cursor
-
-
 class Losses(NamedTuple):
-    """Of one update: sums in nats, and over how many predicted tokens and pairs."""
+    """Of one update: sums in nats, and over how many predicted tokens and pairs; the norm of the gradient."""
 
     mlm: float
     predictions: int
     nsp: float
     pairs: int
+    norm: float
 
+
+Rate = Callable[[int], float]
+"""The learning rate of a step, counted from 0."""
 
 AfterStep = Callable[[Step, Losses], None]
+
+Over = Callable[[], bool]
+"""Whether the training has ended: a step that was made ahead is then not taken any more."""
 
 
 class BertModule(LightningModule):
@@ -51,32 +51,41 @@ class BertModule(LightningModule):
     """
 
     def __init__(
-        self, model: Pretraining, optimizer: torch.optim.Optimizer, settings: Bert, device: Device, after: AfterStep
+        self,
+        model: Pretraining,
+        optimizer: torch.optim.Optimizer,
+        settings: Bert,
+        device: Device,
+        rate: Rate,
+        after: AfterStep,
+        over: Over,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.model, self.settings, self.where, self.after_step = model, settings, device, after
-        self.adamw = optimizer
-        self.forward_pass = torch.compile(model) if settings.compile else model
+        self.model, self.settings, self.where, self.rate = model, settings, device, rate
+        self.after_step, self.over = after, over
+        self.updates = optimizer
+        self.forward_pass = torch.compile(model.packed) if settings.compile else model.packed
 
-    def training_step(self, step: Step) -> torch.Tensor:
-        """Update the weights from `step`; its loss.
+    def training_step(self, step: Step) -> torch.Tensor | None:
+        """Update the weights from `step`; its loss, or None where the training has ended before it.
 
         Raises:
             FirthError: a loss or a gradient is not finite; the weights are as before.
         """
-        predictions = sum(len(batch.predicted) for batch in step.batches)
-        rows = sum(len(batch.ids) for batch in step.batches)
-        self.adamw.zero_grad()
+        if self.over():
+            return None
+        predictions, pairs = step.predictions, step.instances
+        self.updates.zero_grad()
         sums = torch.zeros(2, dtype=torch.float64, device=self.where.kind)
         for number, batch in enumerate(step.batches):
             torch.manual_seed(stream_start(self.settings.seed, DROPOUT, step.number, number) >> 1)
             mlm, nsp = self.losses(batch)
-            (mlm / predictions + nsp / rows).backward()  # type: ignore[no-untyped-call]
+            (mlm / predictions + nsp / pairs).backward()  # type: ignore[no-untyped-call]
             sums += torch.stack((mlm, nsp)).detach()
         norm = clip(self.model, self.settings.optimizer.clip)
         mlm_sum, nsp_sum, size = torch.stack((*sums, norm.double())).tolist()
-        loss = mlm_sum / predictions + nsp_sum / rows
+        loss = mlm_sum / predictions + nsp_sum / pairs
         for what, value in (("loss", loss), ("gradient's norm", size)):
             if not abs(value) < float("inf"):
                 raise FirthError(
@@ -84,19 +93,20 @@ class BertModule(LightningModule):
                     f"({self.settings.optimizer.learning_rate}) or lengthen the warm-up "
                     f"({self.settings.optimizer.warmup_steps} steps); the last checkpoint is kept"
                 )
-        set_rate(self.adamw, learning_rate(step.number, self.settings.steps, self.settings.optimizer))
-        self.adamw.step()
-        self.after_step(step, Losses(mlm_sum, predictions, nsp_sum, rows if self.settings.next_sentence else 0))
+        set_rate(self.updates, self.rate(step.number))
+        self.updates.step()
+        self.after_step(step, Losses(mlm_sum, predictions, nsp_sum, pairs if self.settings.next_sentence else 0, size))
         return torch.tensor(loss)
 
-    def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def losses(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed over the batch: of masked words and of next sentences (0 where there are none)."""
         with self.where.autocast():
-            logits = self.forward_pass(batch.ids, batch.segments, batch.mask, batch.predicted)
-        mlm = F.cross_entropy(logits.mlm.float(), batch.masked_lm_labels, reduction="sum")
-        if batch.next_sentence_labels is None:
+            logits = self.forward_pass(batch.ids, batch.segments, batch.layout, batch.predicted)
+        mlm = F.cross_entropy(logits.mlm.float(), batch.masked_lm_labels, ignore_index=IGNORED, reduction="sum")
+        labels = batch.next_sentence_labels
+        if labels is None:
             return mlm, mlm.new_zeros(())
-        return mlm, F.cross_entropy(logits.nsp.float(), batch.next_sentence_labels, reduction="sum")
+        return mlm, F.cross_entropy(logits.nsp.float(), labels, ignore_index=IGNORED, reduction="sum")
 
     def transfer_batch_to_device(self, batch: Step, _device: torch.device, _dataloader_idx: int) -> Step:
         """The step with its batches on the device."""

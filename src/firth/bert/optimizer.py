@@ -16,13 +16,6 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 """What AdamW keeps of each parameter, beside the number of its updates."""
 
 
-def learning_rate(step: int, steps: int, settings: Optimizer) -> float:
-    """The rate of `step`, counted from 0: the highest at the end of the warm-up, 0 behind the last step."""
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    return settings.learning_rate * (steps - step) / (steps - settings.warmup_steps)
-
-
 def adamw(model: nn.Module, settings: Optimizer) -> torch.optim.AdamW:
     """The optimizer of `model`: matrices decay, vectors (biases, LayerNorm) do not."""
     parameters = list(model.parameters())
@@ -33,6 +26,13 @@ def adamw(model: nn.Module, settings: Optimizer) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         groups, lr=settings.learning_rate, betas=(settings.beta1, settings.beta2), eps=settings.epsilon, fused=True
     )
+
+
+def make_optimizer(model: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """The optimizer that `settings` name."""
+    if settings.name == "adamw":
+        return adamw(model, settings)
+    raise NotImplementedError(settings.name)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

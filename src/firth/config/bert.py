@@ -66,8 +66,12 @@ class Masking(Section):
 
 
 class Optimizer(Section):
-    """AdamW as in the paper: no decay of biases and LayerNorm, linear warm-up, linear decay to 0."""
+    """How the weights follow the gradient: no decay of biases and LayerNorm, linear warm-up, linear decay to 0."""
 
+    name: Literal["adamw", "lamb", "muon"] = Field(
+        default="adamw",
+        description="adamw: as in the paper; lamb: for batches of thousands; muon: for matrices, AdamW for the rest.",
+    )
     learning_rate: float = Field(default=1e-4, gt=0.0, le=1.0, description="Highest learning rate.")
     warmup_steps: int = Field(default=10_000, ge=0, description="Steps over which it rises from 0.")
     beta1: float = Field(default=0.9, ge=0.0, lt=1.0)
@@ -75,6 +79,27 @@ class Optimizer(Section):
     epsilon: float = Field(default=1e-6, gt=0.0, le=1e-2)
     weight_decay: float = Field(default=0.01, ge=0.0, le=1.0)
     clip: float = Field(default=1.0, ge=0.0, description="Largest norm of the gradient; 0 does not clip.")
+    skip_spikes: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="Leave out an update whose gradient is so many times the median norm of the last 100; 0: never.",
+    )
+
+
+class Ramp(Section):
+    """A batch that grows: small steps are enough as long as every gradient points the same way."""
+
+    start: int = Field(default=1, ge=1, le=65_536, description="Sequences in the first step.")
+    steps: int = Field(default=0, ge=0, description="Steps over which they become the batch; 0: no ramp.")
+
+
+class SecondPhase(Section):
+    """The last part of the steps at another length (appendix A.2 of the paper: 10% at length 512)."""
+
+    share: float = Field(default=0.0, ge=0.0, lt=1.0, description="Share of the steps; 0: there is none.")
+    length: int = Field(default=512, ge=16, le=4096, description="Tokens in a training sequence.")
+    batch: int = Field(default=0, ge=0, le=65_536, description="Sequences in a step; 0: as before.")
+    micro_batch: int = Field(default=0, ge=0, description="Sequences that go through the model at once; 0: as before.")
 
 
 class HeldOut(Section):
@@ -96,7 +121,21 @@ class Bert(Section):
     micro_batch: int = Field(
         default=0, ge=0, description="Sequences that go through the model at once; 0: the whole batch."
     )
-    steps: int = Field(default=1_000_000, ge=1, le=10_000_000, description="Optimizer steps.")
+    packing: bool = Field(
+        default=False,
+        description="Fill the batch x length tokens of a step with as many instances as fit; off: batch instances.",
+    )
+    steps: int = Field(default=1_000_000, ge=1, le=10_000_000, description="Optimizer steps at most.")
+    tokens: int = Field(
+        default=0,
+        ge=0,
+        description="The training ends when it has seen so many tokens, padding not counted; 0: no limit.",
+    )
+    minutes: float = Field(
+        default=0.0, ge=0.0, le=1e6, description="The training ends after so many minutes; 0: no limit. Not repeatable."
+    )
+    ramp: Ramp = Ramp()
+    second_phase: SecondPhase = SecondPhase()
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0, description="Dropout of hidden states and attention.")
     short_sequences: Share = Field(default=0.1, description="Share of instances with a random, shorter target length.")
     frequency_bias: bool = Field(
@@ -107,6 +146,10 @@ class Bert(Section):
     next_sentence: bool = Field(
         default=True, description="Train next-sentence prediction too; off: one segment, masked words only."
     )
+    objective: Literal["masked", "left_to_right"] = Field(
+        default="masked",
+        description="left_to_right: predict each token from those before it (appendix C.1 of the paper); for studies.",
+    )
     masking: Masking = Masking()
     optimizer: Optimizer = Optimizer()
     heldout: HeldOut = HeldOut()
@@ -114,11 +157,17 @@ class Bert(Section):
     compile: bool = Field(default=False, description="torch.compile: faster, and not the same bytes everywhere.")
     accelerator: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where it trains.")
     threads: int = Field(default=2, ge=1, le=256, description="CPU threads; another number gives other bytes.")
+    devices: int = Field(default=1, ge=1, le=1024, description="Processes that share each step, one a GPU.")
+    strategy: Literal["ddp", "fsdp"] = Field(
+        default="ddp", description="ddp: each holds the whole model; fsdp: each holds a part of it."
+    )
     init: str = Field(
         default="", description="Folder of a model to go on from (ours or Hugging Face's); empty: from nothing."
     )
     init_sha256: Digest = Field(default="", description="sha256 of that folder's model.safetensors.")
     checkpoint_seconds: float = Field(default=60.0, gt=0.0, description="Seconds between two checkpoints.")
+    keep: int = Field(default=2, ge=1, le=1000, description="Newest checkpoints that are kept.")
+    price: float = Field(default=0.0, ge=0.0, description="What an hour of one device costs, for the cost of the run.")
     seed: Seed = 1
 
     @model_validator(mode="after")
@@ -133,4 +182,19 @@ class Bert(Section):
             )
         if bool(self.init) != bool(self.init_sha256):
             raise ValueError("init and init_sha256 are given together or not at all")
+        if self.ramp.steps and self.ramp.start > self.batch:
+            raise ValueError(f"ramp.start ({self.ramp.start}) must not exceed batch ({self.batch})")
+        self._second_phase_fits()
         return self
+
+    def _second_phase_fits(self) -> None:
+        second = self.second_phase
+        if not second.share:
+            return
+        if self.tokens or self.minutes:
+            raise ValueError("second_phase is a share of the steps: it does not go with tokens or minutes")
+        if second.length > self.positions:
+            raise ValueError(f"second_phase.length ({second.length}) must not exceed positions ({self.positions})")
+        batch, micro = second.batch or self.batch, second.micro_batch or self.micro_batch
+        if micro and batch % micro:
+            raise ValueError(f"second_phase.micro_batch ({micro}) must divide its batch ({batch})")

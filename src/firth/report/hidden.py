@@ -36,9 +36,9 @@ def hidden_words(run: BertRun) -> dict[str, Any] | None:
     losses, guesses, right = [], [], []
     with torch.inference_mode():
         for batch in held.batches:
-            hidden = batch.ids.flatten()[batch.predicted] == bert.tokenizer.mask
+            hidden = batch.ids[batch.predicted] == bert.tokenizer.mask
             labels = batch.masked_lm_labels[hidden]
-            logits = bert.model(batch.ids, batch.segments, batch.mask, batch.predicted[hidden]).mlm
+            logits = bert.model.packed(batch.ids, batch.segments, batch.layout, batch.predicted[hidden]).mlm
             losses.append(F.cross_entropy(logits, labels, reduction="none"))
             guesses.append(by_frequency[labels])
             right.append(logits.argmax(-1) == labels)

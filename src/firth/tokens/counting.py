@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.config.text import Words
+from firth.errors import DataError
 from firth.tokens.characters import character_table
 from firth.tokens.table import Codes, WordTable
 
@@ -41,6 +42,23 @@ class Piece(NamedTuple):
     first_line: int = 0
     heldout: float = 0.0
     """Share of the lines to hold out (0 where there are `documents`)."""
+    path: Path | None = None
+    """The file that the lines are from, where they may be something else than UTF-8."""
+    line: int = 1
+    """Number of the first of them in that file."""
+    position: int = 0
+    """Bytes before it."""
+
+    def check(self) -> None:
+        """Refuse what is not UTF-8: `DataError` names file, line and byte."""
+        if self.path is None:
+            return
+        try:
+            self.lines.decode()
+        except UnicodeDecodeError as error:
+            line = self.line + self.lines.count(b"\n", 0, error.start)
+            at = self.position + error.start
+            raise DataError(f"not valid UTF-8 ({error.reason} at byte {at})", self.path, line) from None
 
 
 class Pruned(NamedTuple):
@@ -163,6 +181,7 @@ class Counting:
                 yield merged()
 
     def _scan(self, piece: Piece, words: WordTable) -> tuple[Codes, Codes]:
+        piece.check()
         settings = self.settings
         return words.scan(
             piece.lines, settings.lowercase, settings.numbers, piece.first_line, piece.heldout, settings.seed

@@ -81,16 +81,17 @@ def _build(pieces: Iterable[Piece], settings: Words, folder: Path, threads: int)
         if settings.shuffle:
             # the learning rate falls as the stream is read: the source that happens to come last would be learnt least
             np.random.default_rng(settings.seed).shuffle(order)
-        splits = {}
+        splits, digests = {}, {}
         everything = np.array([0, counted.heldout.size])
         for side, codes, limits, documents in (
             ("train", counted.train, bounds, order),
             ("heldout", counted.heldout, everything, np.zeros(1, dtype=np.int64)),
         ):
-            files.append(stream_file(side))
-            splits[side] = write_stream(codes.map(), limits, documents, final, folder / stream_file(side))
+            stream = folder / stream_file(side)
+            splits[side], digests[stream.name] = write_stream(codes.map(), limits, documents, final, stream, threads)
     vocabulary.save(folder / vocabularies.FILE)
-    entries = {name: {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)} for name in files}
+    digests |= {name: file_sha256(folder / name) for name in files}
+    entries = {name: {"bytes": (folder / name).stat().st_size, "sha256": digests[name]} for name in sorted(digests)}
     manifest = {
         "settings": settings.model_dump(),
         "vocabulary": {

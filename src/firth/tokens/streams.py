@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,34 +51,51 @@ _compiled_gather = cached(njit(nogil=True)(_gather), __file__)
 
 
 def write_stream(
-    codes: Ids, bounds: NDArray[np.int64], order: NDArray[np.int64], final: Ids, path: Path
-) -> dict[str, Any]:
+    codes: Ids, bounds: NDArray[np.int64], order: NDArray[np.int64], final: Ids, path: Path, threads: int = 1
+) -> tuple[dict[str, Any], str]:
     """Write the ids of the documents `order` of `codes` to `path`, little-endian int32.
 
-    `final[code]` is a word's id or `OUTSIDE`. Sentences without a word are left out.
+    `final[code]` is a word's id or `OUTSIDE`. Sentences without a word are left out. With two `threads` or more, one
+    writes what another has gathered.
 
     Returns:
-        Words and sentences written, the number of words left out and their share.
+        Words and sentences written, the number of words left out and their share; the sha256 of the file.
     """
     words = sentences = outside = 0
     document = position = 0
     last = END
-    out = np.empty(PIECE, dtype=np.int32)
-    with path.open("wb") as stream:
+    digest = hashlib.sha256()
+    out, other = np.empty((2, PIECE), dtype=np.int32)
+    with path.open("wb") as stream, ThreadPoolExecutor(1) as pool:
+
+        def write(ids: Ids) -> None:
+            data = ids.astype("<i4", copy=False).data
+            digest.update(data)
+            stream.write(data)
+
+        written_before: Future[None] | None = None
         while document < len(order):
             document, position, written, ends, left_out = _compiled_gather(
                 codes, bounds, order, document, position, final, last, out
             )
-            stream.write(out[:written].astype("<i4", copy=False).data)
             if written:
                 last = int(out[written - 1])
             words += written - ends
             sentences += ends
             outside += left_out
+            if threads == 1:
+                write(out[:written])
+                continue
+            if written_before is not None:
+                written_before.result()
+            written_before = pool.submit(write, out[:written])
+            out, other = other, out
+        if written_before is not None:
+            written_before.result()
     read = words + outside
     return {
         "words": words,
         "sentences": sentences,
         "out_of_vocabulary_words": outside,
         "out_of_vocabulary_share": round(outside / read, 6) if read else 0.0,
-    }
+    }, digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Plain text files, also compressed, as pieces of bytes: one sentence a line, checked to be UTF-8."""
+"""Plain text files, also compressed, as pieces of bytes: one sentence a line."""
 
 from __future__ import annotations
 
@@ -29,15 +29,13 @@ def read_pieces(paths: Sequence[Path], heldout: float) -> Iterator[Piece]:
     """The lines of `paths` in order, about 2 MB at a time; of a longer line the piece ends behind a blank.
 
     Raises:
-        DataError: a file cannot be read, is torn, or is not UTF-8: with the line, and the byte of the
-            decompressed text.
+        DataError: a file cannot be read or is torn. What is not UTF-8 is found by `Piece.check`.
     """
     lines = 0
     for path in paths:
         first, position = lines, 0
         for block in _blocks(path):
-            _check(block, path, lines - first + 1, position)
-            yield Piece(block, None, lines, heldout)
+            yield Piece(block, None, lines, heldout, path, lines - first + 1, position)
             lines += int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n")))
             position += len(block)
 
@@ -62,12 +60,3 @@ def _blocks(path: Path) -> Iterator[bytes]:
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataError(f"cannot be read: {reason}", path) from None
-
-
-def _check(block: bytes, path: Path, line: int, position: int) -> None:
-    try:
-        block.decode()
-    except UnicodeDecodeError as error:
-        at = position + error.start
-        line += block.count(b"\n", 0, error.start)
-        raise DataError(f"not valid UTF-8 ({error.reason} at byte {at})", path, line) from None

@@ -1,0 +1,97 @@
+"""Attention (Vaswani et al., 2017, section 3.2) in two layouts: rows with padding, and instances one behind the other.
+
+Packed, all that a model does to single tokens it does to T real tokens, and only attention must know where one instance
+ends and the next begins:
+
+    padded   [CLS] a a a [SEP] b [SEP]              packed   [CLS] a a a [SEP] b [SEP] [CLS] c [SEP] d d [SEP]
+             [CLS] c [SEP] d d [SEP] ·               offsets  0                         7                        13
+
+On a GPU that is what flash attention over sequences of various lengths takes. Elsewhere queries, keys and values are
+spread over a padded grid for the one step that needs it, and the result is gathered again.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+HALVES = (torch.bfloat16, torch.float16)
+"""What flash attention computes in."""
+
+
+class Packed(NamedTuple):
+    """Where N instances lie among T tokens."""
+
+    offsets: Tensor
+    """(N + 1,) int32: instance i has the tokens from offsets[i] to offsets[i + 1]; the last is T."""
+    positions: Tensor
+    """(T,) int64: each token's place in its instance."""
+    grid: Tensor
+    """(T,) int64: each token's place in N rows of `longest` tokens."""
+    longest: int
+    """Tokens of an instance at most."""
+
+    @property
+    def firsts(self) -> Tensor:
+        """(N,) int64: where each instance's [CLS] stands (anywhere, of an empty one)."""
+        return self.offsets[:-1].long().clamp(max=len(self.positions) - 1)
+
+
+Layout = Tensor | Packed | None
+"""How instances lie in a batch: padded rows with a mask (B, 1, 1, L) over keys, rows without padding (None), packed."""
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, layout: Layout, dropout: float) -> Tensor:
+    """softmax(Q Kᵀ / √D) V of each head, within each instance.
+
+    query, key, value are (B, L, H), or (T, H) packed, H = `heads` · D; so is what is returned. `dropout` is that of
+    the attention weights.
+    """
+    if not isinstance(layout, Packed):
+        query, key, value = (_split(part, heads).transpose(1, 2) for part in (query, key, value))
+        context = F.scaled_dot_product_attention(query, key, value, attn_mask=layout, dropout_p=dropout)  # (B, A, L, D)
+        return context.transpose(1, 2).flatten(2)
+    if query.is_cuda and query.dtype in HALVES:
+        return _flash(query, key, value, heads, layout, dropout)
+    return _on_grid(query, key, value, heads, layout, dropout)
+
+
+def weights(query: Tensor, key: Tensor, heads: int, mask: Tensor | None) -> Tensor:
+    """softmax(Q Kᵀ / √D) of padded rows, (B, A, L, L): how much each token (third axis) takes from each (last axis)."""
+    query, key = (_split(part, heads).transpose(1, 2) for part in (query, key))  # (B, A, L, D)
+    scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])  # (B, A, L, L)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    return scores.softmax(dim=-1)
+
+
+def _flash(query: Tensor, key: Tensor, value: Tensor, heads: int, packed: Packed, dropout: float) -> Tensor:
+    """The operator behind `torch.nn.attention.varlen`, which has no argument for dropout."""
+    split = (_split(part, heads) for part in (query, key, value))  # (T, A, D)
+    context: Tensor = torch.ops.aten._flash_attention_forward(
+        *split, packed.offsets, packed.offsets, packed.longest, packed.longest, dropout, False, False
+    )[0]
+    return context.flatten(1)
+
+
+def _on_grid(query: Tensor, key: Tensor, value: Tensor, heads: int, packed: Packed, dropout: float) -> Tensor:
+    tokens = _split(torch.stack((query, key, value), dim=1), heads)  # (T, 3, A, D)
+    rows = len(packed.offsets) - 1
+    spread = tokens.new_zeros(rows * packed.longest, *tokens.shape[1:]).index_copy(0, packed.grid, tokens)
+    lengths = packed.offsets.diff()  # (N,)
+    real = torch.arange(packed.longest, device=lengths.device) < lengths[:, None].clamp(min=1)  # no row is all padding
+    query, key, value = (
+        spread.view(rows, packed.longest, *spread.shape[1:]).permute(2, 0, 3, 1, 4).unbind(0)
+    )  # (N, A, L, D)
+    mask = real[:, None, None, :]
+    context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+    return context.transpose(1, 2).flatten(0, 1).index_select(0, packed.grid).flatten(1)
+
+
+def _split(hidden: Tensor, heads: int) -> Tensor:
+    """(…, H) -> (…, A, D)."""
+    return hidden.view(*hidden.shape[:-1], heads, -1)

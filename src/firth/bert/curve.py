@@ -1,0 +1,98 @@
+"""The curve of a training: its rows, what they are gathered from, and who is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firth.training.metrics_log import MetricsLog
+
+if TYPE_CHECKING:
+    from firth.bert.module import Losses
+
+OnMetrics = Callable[[int, dict[str, float]], None]
+"""Called with (step, metrics) for each row of the history."""
+
+
+@dataclass
+class Since:
+    """What was gathered since the last row."""
+
+    mlm: float = 0.0
+    predictions: int = 0
+    nsp: float = 0.0
+    pairs: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+class Curve:
+    """The history of one training: a list of rows, and the newest scalars by metric name."""
+
+    def __init__(self, run_folder: Path, on_metrics: OnMetrics) -> None:
+        self.history: list[dict[str, Any]] = []
+        self.metrics: dict[str, float] = {}
+        self.since = Since()
+        self.log, self.on_metrics = MetricsLog(run_folder), on_metrics
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: no times, so that a resumed training has the bytes of an unbroken one."""
+        since = asdict(self.since)
+        del since["seconds"]
+        return {"history": self.history, "metrics": self.metrics, "since": since}
+
+    def restore(self, state: dict[str, Any], step: int) -> None:
+        """Go on from what `state` returned after `step`."""
+        self.history, self.metrics, self.since = state["history"], state["metrics"], Since(**state["since"])
+        self.log.truncate(step)
+
+    def add(self, losses: Losses, tokens: int, seconds: float) -> None:
+        """Take note of one step."""
+        since = self.since
+        since.mlm += losses.mlm
+        since.predictions += losses.predictions
+        since.nsp += losses.nsp
+        since.pairs += losses.pairs
+        since.tokens += tokens
+        since.seconds += seconds
+
+    def row(
+        self, step: int, tokens: int, rate: float, heldout: dict[str, Any] | None, meters: dict[str, float]
+    ) -> None:
+        """Close a row: means since the last one, a look at held-out text if there was one, and what `meters` show."""
+        since = self.since
+        row: dict[str, Any] = {
+            "step": step,
+            "tokens": tokens,
+            "learning_rate": rate,
+            "mlm_loss": since.mlm / since.predictions,
+            "nsp_loss": since.nsp / since.pairs if since.pairs else None,
+        }
+        self.metrics = {f"train/{name}": row[name] for name in ("mlm_loss", "nsp_loss") if row[name] is not None}
+        if heldout is not None:
+            row["heldout"] = heldout
+            names = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "unigram_loss")
+            held = {f"heldout/{name}": heldout[name] for name in names if heldout[name] is not None}
+            held["heldout/mlm_gain"] = held["heldout/unigram_loss"] - held["heldout/mlm_loss"]
+            self.metrics |= held
+        self.history.append(row)
+        shown = {
+            **self.metrics,
+            "train/learning_rate": rate,
+            "train/tokens_per_second": since.tokens / max(since.seconds, 1e-9),
+            **meters,
+        }
+        self.log.append(step, shown)
+        self.on_metrics(step, shown)
+        self.since = Since()
+
+    def note(self) -> str:
+        """The newest losses, for the progress line."""
+        if not self.history:
+            return ""
+        row = self.history[-1]
+        pairs = "" if row["nsp_loss"] is None else f", next sentence {row['nsp_loss']:.3f}"
+        return f"masked words {row['mlm_loss']:.3f}{pairs}"

@@ -1,0 +1,151 @@
+"""What each step learns from: which instances, in which micro batches, where the next step goes on.
+
+All of it is a function of the settings, the text, and where the step before ended; it is computed ahead on a thread.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from firth.bert.instances import Chosen, Instances
+from firth.bert.packing import Capacity, PackedBatch, fit, pack
+from firth.bert.plan import Cursor
+from firth.bert.text import Text
+from firth.config.bert import Bert
+from firth.wordpiece.tokenizer import Tokenizer
+
+SAMPLE = 512
+"""Instances from which the tokens of an instance are estimated."""
+
+SPARE = 8
+"""Instances that are looked at beyond those that are expected to fit into a step."""
+
+PHASES_APART = 1 << 20
+"""Epochs between the numbers of the two phases: neither meets random numbers of the other."""
+
+
+class Step(NamedTuple):
+    """What one update learns from; `after` is where the next one goes on."""
+
+    number: int
+    batches: list[PackedBatch]
+    after: Cursor
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens."""
+        return sum(batch.tokens for batch in self.batches)
+
+    @property
+    def predictions(self) -> int:
+        """Predicted tokens."""
+        return sum(batch.predictions for batch in self.batches)
+
+    @property
+    def instances(self) -> int:
+        """Instances."""
+        return sum(batch.instances for batch in self.batches)
+
+    @property
+    def padding(self) -> float:
+        """Share of the tokens that are computed for nothing."""
+        return 1.0 - self.tokens / sum(len(batch.ids) for batch in self.batches)
+
+
+class Phase:
+    """Steps of one length: the instances, and how many of them a step takes."""
+
+    def __init__(self, text: Text, tokenizer: Tokenizer, settings: Bert, first_epoch: int) -> None:
+        self.settings, self.first = settings, Cursor(first_epoch)
+        self.instances = Instances(text, tokenizer, settings, settings.seed, settings.next_sentence)
+        plan = self.instances.plan(first_epoch)
+        sample = self.instances.choose(first_epoch, np.arange(min(SAMPLE, len(plan)), dtype=np.int64))
+        self.mean = float(self._lengths(sample).mean())
+        """Tokens of an instance, estimated."""
+        self.micro = settings.micro_batch or settings.batch
+        fixed = settings.packing or settings.compile
+        rate = settings.masking.rate
+        self.capacity = Capacity.of(self.micro, settings.length, self.mean, rate) if fixed else None
+
+    def batches(self, cursor: Cursor, rows: int) -> tuple[list[PackedBatch], Cursor]:
+        """The micro batches of the step that begins at `cursor`, and the cursor behind it.
+
+        `rows` is the size of the step: so many instances, or with packing as many as fill so many times the length.
+        """
+        if self.settings.packing:
+            return self._filled(cursor, rows)
+        chosen, after = self.instances.following(cursor, rows)
+        batches = self.instances.batches(chosen, self.micro)
+        return [pack(batch, self.capacity) for batch in batches], after
+
+    def tokens(self, rows: int) -> float:
+        """Real tokens of a step, estimated."""
+        return rows * (self.settings.length if self.settings.packing else self.mean)
+
+    def _filled(self, cursor: Cursor, rows: int) -> tuple[list[PackedBatch], Cursor]:
+        assert self.capacity is not None
+        bins = -(-rows // self.micro)
+        wanted = int(bins * self.capacity.tokens / self.mean * 1.1) + SPARE
+        while True:
+            chosen, _ = self.instances.following(cursor, wanted)
+            lengths = self._lengths(chosen)
+            found = fit(lengths.tolist(), self.capacity, bins, self.settings.masking.rate)
+            taken = sum(map(len, found))
+            if taken < wanted:
+                break
+            wanted *= 2
+        _, after = self.instances.following(cursor, taken)
+        contents = (np.array(content, dtype=np.int64) for content in found if content)
+        return [pack(self.instances.batch(chosen.take(content)), self.capacity) for content in contents], after
+
+    def _lengths(self, chosen: Chosen) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Tokens of each instance, special ones included."""
+        return chosen.spans[:, 1] + chosen.spans[:, 3] + self.settings.length - self.instances.longest
+
+
+class Steps:
+    """The steps of a training, phase after phase."""
+
+    def __init__(self, text: Text, tokenizer: Tokenizer, settings: Bert) -> None:
+        """Errors as of `Instances`."""
+        self.settings = settings
+        self.phases = [Phase(text, tokenizer, settings, 0)]
+        second = settings.second_phase
+        if second.share:
+            changes = {
+                "length": second.length,
+                "batch": second.batch or settings.batch,
+                "micro_batch": second.micro_batch or settings.micro_batch,
+            }
+            self.phases.append(Phase(text, tokenizer, settings.model_copy(update=changes), PHASES_APART))
+
+    def at(self, number: int, cursor: Cursor) -> Step:
+        """Step `number`, counted from 0, which begins at `cursor`."""
+        phase = self.phase_of(number)
+        if phase > 0 and cursor.epoch < self.phases[phase].first.epoch:
+            cursor = self.phases[phase].first
+        batches, after = self.phases[phase].batches(cursor, self.rows(number))
+        return Step(number, batches, after)
+
+    def phase_of(self, number: int) -> int:
+        """0, or 1 from where the second phase begins."""
+        first = round(self.settings.steps * (1.0 - self.settings.second_phase.share))
+        return int(len(self.phases) > 1 and number >= first)
+
+    def rows(self, number: int) -> int:
+        """Instances of step `number`, or with packing the instances of full length that it has room for.
+
+        The batch grows in a straight line over the steps of the ramp, a whole number of micro batches at a time.
+        """
+        phase, ramp = self.phases[self.phase_of(number)], self.settings.ramp
+        batch = phase.settings.batch
+        if number >= ramp.steps:
+            return batch
+        wanted = ramp.start + (batch - ramp.start) * number / ramp.steps
+        return min(batch, max(1, round(wanted / phase.micro)) * phase.micro)
+
+    def tokens(self, number: int) -> float:
+        """Real tokens of step `number`, estimated."""
+        return self.phases[self.phase_of(number)].tokens(self.rows(number))
