@@ -10,31 +10,8 @@ from firth.training.splitmix import stream_start
 from firth.word2vec.cpu.kernels import EXCHANGE, OWN_BYTES, kernel
 from firth.word2vec.matrices import aligned, chunks_of
 from firth.word2vec.plain import objectives as reference
+from firth.word2vec.plain.examples import Chance
 from firth.word2vec.sampling import FULL, AliasTable
-
-MASK = (1 << 64) - 1
-
-
-class Chance:
-    """The kernel's generator, in Python."""
-
-    def __init__(self, state):
-        self.state = state
-
-    def draw(self):
-        self.state = (self.state + 0x9E3779B97F4A7C15) & MASK
-        value = self.state
-        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
-        return value ^ (value >> 31)
-
-    def below(self, size):
-        return ((self.draw() >> 32) * size) >> 32
-
-    def noise(self, table):
-        draw = self.draw()
-        slot = ((draw >> 32) * len(table.thresholds)) >> 32
-        return slot if (draw & FULL) <= int(table.thresholds[slot]) else int(table.others[slot])
 
 
 def plain_run(model, stream, W, C, table, window, negatives, rate, state):

@@ -15,32 +15,10 @@ from firth.training.splitmix import stream_start
 from firth.word2vec.gpu import engine as triton_engine
 from firth.word2vec.gpu.engine import Shape, TritonEngine
 from firth.word2vec.plain import objectives as reference
-from firth.word2vec.sampling import FULL, AliasTable, keep_thresholds, noise_distribution
+from firth.word2vec.plain.examples import Chance
+from firth.word2vec.sampling import AliasTable, keep_thresholds, noise_distribution
 
-MASK = (1 << 64) - 1
 ONE_PROGRAM = 1 << 20
-
-
-class Chance:
-    """splitmix64, in Python."""
-
-    def __init__(self, state):
-        self.state = state
-
-    def draw(self):
-        self.state = (self.state + 0x9E3779B97F4A7C15) & MASK
-        value = self.state
-        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
-        return value ^ (value >> 31)
-
-    def below(self, size):
-        return ((self.draw() >> 32) * size) >> 32
-
-    def noise(self, table):
-        draw = self.draw()
-        slot = ((draw >> 32) * len(table.thresholds)) >> 32
-        return slot if (draw & FULL) <= int(table.thresholds[slot]) else int(table.others[slot])
 
 
 def planned(stream, keep, table, window, negatives, state):
