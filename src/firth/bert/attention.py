@@ -6,6 +6,8 @@ ends and the next begins:
     padded   [CLS] a a a [SEP] b [SEP]              packed   [CLS] a a a [SEP] b [SEP] [CLS] c [SEP] d d [SEP]
              [CLS] c [SEP] d d [SEP] ·               offsets  0                         7                        13
 
+Read from left to right (`causal`), a token attends to itself and to those before it only.
+
 On a GPU that is what flash attention over sequences of various lengths takes. Elsewhere queries, keys and values are
 spread over a padded grid for the one step that needs it, and the result is gathered again.
 """
@@ -34,15 +36,22 @@ class Packed(NamedTuple):
     """(T,) int64: each token's place in N rows of `longest` tokens."""
     longest: int
     """Tokens of an instance at most."""
+    causal: bool = False
+    """Whether a token sees only itself and those before it in its instance."""
 
     @property
     def firsts(self) -> Tensor:
         """(N,) int64: where each instance's [CLS] stands (anywhere, of an empty one)."""
         return self.offsets[:-1].long().clamp(max=len(self.positions) - 1)
 
+    @property
+    def lasts(self) -> Tensor:
+        """(N,) int64: where each instance's last [SEP] stands (anywhere, of an empty one)."""
+        return (self.offsets[1:].long() - 1).clamp(min=0)
+
 
 Layout = Tensor | Packed | None
-"""How instances lie in a batch: padded rows with a mask (B, 1, 1, L) over keys, rows without padding (None), packed."""
+"""How instances lie in a batch: padded rows with a mask of keys, (B, 1, 1 or L, L), or without (None); packed."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, layout: Layout, dropout: float) -> Tensor:
@@ -73,7 +82,7 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, heads: int, packed: Packed
     """The operator behind `torch.nn.attention.varlen`, which has no argument for dropout."""
     split = (_split(part, heads) for part in (query, key, value))  # (T, A, D)
     context: Tensor = torch.ops.aten._flash_attention_forward(
-        *split, packed.offsets, packed.offsets, packed.longest, packed.longest, dropout, False, False
+        *split, packed.offsets, packed.offsets, packed.longest, packed.longest, dropout, packed.causal, False
     )[0]
     return context.flatten(1)
 
@@ -82,13 +91,17 @@ def _on_grid(query: Tensor, key: Tensor, value: Tensor, heads: int, packed: Pack
     tokens = _split(torch.stack((query, key, value), dim=1), heads)  # (T, 3, A, D)
     rows = len(packed.offsets) - 1
     spread = tokens.new_zeros(rows * packed.longest, *tokens.shape[1:]).index_copy(0, packed.grid, tokens)
-    lengths = packed.offsets.diff()  # (N,)
-    real = torch.arange(packed.longest, device=lengths.device) < lengths[:, None].clamp(min=1)  # no row is all padding
     query, key, value = (
         spread.view(rows, packed.longest, *spread.shape[1:]).permute(2, 0, 3, 1, 4).unbind(0)
     )  # (N, A, L, D)
-    mask = real[:, None, None, :]
-    context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+    if packed.causal:  # padding stands behind all real tokens, which therefore do not see it
+        mask = None
+    else:
+        lengths = packed.offsets.diff()[:, None].clamp(min=1)  # (N, 1): no row is all padding
+        mask = (torch.arange(packed.longest, device=lengths.device) < lengths)[:, None, None, :]
+    context = F.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=packed.causal
+    )
     return context.transpose(1, 2).flatten(0, 1).index_select(0, packed.grid).flatten(1)
 
 

@@ -3,6 +3,8 @@
     [CLS] A … [SEP] B … [SEP]        next_sentence: B follows A in the text (label 0), or is from another document (1)
     [CLS] A … [SEP]                  without: a stretch of one document that fills the length
 
+Under the objective `left_to_right` nothing is masked; each token is predicted where the one before it stands.
+
 As `create_pretraining_data` of the original, with two liberties: the target length is drawn for each chunk, not for
 each document, and the masks of a text are other ones in each epoch.
 """
@@ -36,13 +38,15 @@ class Batch(NamedTuple):
     mask: torch.Tensor | None
     """(B, L) bool, True for a real token; None: no padding."""
     predicted: torch.Tensor
-    """(P,) int64: flat positions b · L + l, ascending."""
+    """(P,) int64: flat positions b · L + l, ascending: where the heads read."""
     masked_lm_labels: torch.Tensor
-    """(P,) int64: what stood there."""
+    """(P,) int64: what stood there; left to right, what comes next."""
     next_sentence_labels: torch.Tensor | None
     """(B,) int64: 1 where B is from another document; None without next-sentence prediction."""
     tokens: int
     """Tokens that are not padding."""
+    causal: bool = False
+    """Whether a token sees only itself and those before it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Instances:
                 "documents, or set bert.next_sentence to false"
             )
         self.text, self.tokenizer, self.settings, self.seed = text, tokenizer, settings, seed
-        self.pairs = next_sentence
+        self.pairs, self.causal = next_sentence, settings.objective == "left_to_right"
         self.longest = settings.length - (3 if next_sentence else 2)
         self.maskable = np.ones(len(tokenizer), dtype=np.bool_)
         self.maskable[sorted(tokenizer.special)] = False
@@ -148,7 +152,7 @@ class Instances:
         ids[rows, last_of_a] = tokenizer.sep
         ids[rows, ends - 1] = tokenizer.sep
         self._gather(spans, ids)
-        predicted, labels = self._mask(chosen, ids)
+        predicted, labels = self._follow(spans, ids) if self.causal else self._mask(chosen, ids)
         real = columns < ends[:, None]
         segments = ((columns > last_of_a[:, None]) & real).astype(np.int64) if self.pairs else None
         return Batch(
@@ -159,6 +163,7 @@ class Instances:
             torch.from_numpy(labels),
             torch.from_numpy(chosen.labels.copy()) if self.pairs else None,
             int(ends.sum()),
+            self.causal,
         )
 
     def _gather(self, spans: NDArray[np.int64], ids: NDArray[np.int64]) -> None:
@@ -181,6 +186,11 @@ class Instances:
             np.uint64(round(masking.mask * FULL)), np.uint64(round(masking.random * FULL)), masking.whole_words,
             predicted, labels,
         )  # fmt: skip
+        return predicted[:count].copy(), labels[:count].copy()
+
+    def _follow(self, spans: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        predicted, labels = np.empty(ids.size, dtype=np.int64), np.empty(ids.size, dtype=np.int64)
+        count = kernels.follow_words(ids, spans, self.maskable, predicted, labels)
         return predicted[:count].copy(), labels[:count].copy()
 
     def _base(self, purpose: int, epoch: int) -> np.uint64:

@@ -304,3 +304,21 @@ def mask_words(
                 state = following(state)
                 ids[row, place] = ordinary[below(bits(state), len(ordinary))]
     return total
+
+
+@_compiled
+def follow_words(ids, spans, maskable, predicted, labels):
+    """Section 5.1, "LTR": every token that masking may choose is predicted, from where the token before it stands.
+
+    Fills `predicted` with flat positions of `ids` (n, L), ascending, and `labels` with the tokens behind them; returns
+    how many there are.
+    """
+    length = ids.shape[1]
+    places = np.empty(length, np.int64)
+    total = 0
+    for row in range(len(ids)):
+        for i in range(candidates(ids[row], spans[row, 1], spans[row, 3], maskable, places)):
+            predicted[total] = row * length + places[i] - 1
+            labels[total] = ids[row, places[i]]
+            total += 1
+    return total

@@ -89,18 +89,22 @@ class Encoder(nn.Module):
         self.embeddings = Embeddings(architecture)
         self.layers = nn.ModuleList(Layer(architecture) for _ in range(architecture.layers))
 
-    def forward(self, ids: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, segments: Tensor | None = None, mask: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
         """The last layer's output.
 
         Args:
             ids: (B, L) int64.
             segments: (B, L) int64, 0 or 1; None: all 0.
             mask: (B, L) bool, True for a real token; None: no padding.
+            causal: each token sees only itself and those before it.
 
         Returns:
             (B, L, H). Rows of padding hold numbers of no meaning.
         """
-        return self._through(self.embeddings(ids, segments), _over_keys(mask))
+        attended = _from_the_left(ids, mask) if causal else _over_keys(mask)
+        return self._through(self.embeddings(ids, segments), attended)
 
     def packed(self, ids: Tensor, segments: Tensor | None, layout: Packed) -> Tensor:
         """The last layer's output for instances one behind the other: ids, segments (T,) -> (T, H)."""
@@ -135,6 +139,16 @@ def _over_keys(mask: Tensor | None) -> Tensor | None:
     return None if mask is None else mask[:, None, None, :]
 
 
+def _from_the_left(ids: Tensor, mask: Tensor | None) -> Tensor:
+    """(1 or B, 1, L, L): each token attends to the real tokens up to itself, and to itself in any case."""
+    length = ids.shape[1]
+    before = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
+    if mask is None:
+        return before[None, None]
+    itself = torch.eye(length, dtype=torch.bool, device=ids.device)
+    return before & mask[:, None, None, :] | itself
+
+
 class Pooler(nn.Module):
     """A vector of the whole input, from that of its first token, [CLS]."""
 
@@ -143,7 +157,7 @@ class Pooler(nn.Module):
         self.dense = nn.Linear(architecture.hidden, architecture.hidden)
 
     def forward(self, firsts: Tensor) -> Tensor:
-        """The last layer's output for each [CLS], (B, H) -> (B, H)."""
+        """The last layer's output for each [CLS] (left to right: each last [SEP]), (B, H) -> (B, H)."""
         return torch.tanh(self.dense(firsts))
 
 
@@ -181,7 +195,9 @@ class Pretraining(nn.Module):
         self.mlm = MaskedWords(architecture)
         self.nsp = nn.Linear(architecture.hidden, 2)
 
-    def forward(self, ids: Tensor, segments: Tensor | None, mask: Tensor | None, predicted: Tensor) -> Logits:
+    def forward(
+        self, ids: Tensor, segments: Tensor | None, mask: Tensor | None, predicted: Tensor, causal: bool = False
+    ) -> Logits:
         """Logits of the `predicted` tokens only: the decoder is the largest product of a small model.
 
         Args:
@@ -189,14 +205,21 @@ class Pretraining(nn.Module):
             segments: (B, L) int64, 0 or 1; None: all 0.
             mask: (B, L) bool, True for a real token; None: no padding.
             predicted: (P,) int64, flat positions b * L + l.
+            causal: each token sees only itself and those before it. Of a pair only the last [SEP] then sees both
+                segments, so the next-sentence head reads that, not [CLS].
         """
-        hidden = self.encoder(ids, segments, mask)  # (B, L, H)
-        return self._heads(hidden.flatten(0, 1)[predicted], hidden[:, 0])
+        hidden = self.encoder(ids, segments, mask, causal)  # (B, L, H)
+        whole = hidden[:, 0]
+        if causal:
+            whole = (
+                hidden[:, -1] if mask is None else hidden[torch.arange(len(ids), device=ids.device), mask.sum(1) - 1]
+            )
+        return self._heads(hidden.flatten(0, 1)[predicted], whole)
 
     def packed(self, ids: Tensor, segments: Tensor | None, layout: Packed, predicted: Tensor) -> Logits:
         """As `forward`, for instances one behind the other: ids, segments (T,), predicted (P,); NSP logits (N, 2)."""
         hidden = self.encoder.packed(ids, segments, layout)  # (T, H)
-        return self._heads(hidden[predicted], hidden[layout.firsts])
+        return self._heads(hidden[predicted], hidden[layout.lasts if layout.causal else layout.firsts])
 
     def _heads(self, predicted: Tensor, firsts: Tensor) -> Logits:
         """(P, H), (B, H) -> logits."""

@@ -40,7 +40,7 @@ class PackedBatch(NamedTuple):
     predicted: torch.Tensor
     """(P,) int64."""
     masked_lm_labels: torch.Tensor
-    """(P,) int64: what stood there, or `IGNORED`."""
+    """(P,) int64: what stood there (left to right: what comes next), or `IGNORED`."""
     next_sentence_labels: torch.Tensor | None
     """(N,) int64: 1 where B is from another document, or `IGNORED`; None without next-sentence prediction."""
     tokens: int
@@ -153,6 +153,7 @@ def pack(batch: Batch, capacity: Capacity | None = None) -> PackedBatch:
         torch.from_numpy(positions),
         torch.from_numpy(owner * longest + positions),
         longest,
+        batch.causal,
     )
     return PackedBatch(
         torch.from_numpy(packed),

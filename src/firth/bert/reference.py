@@ -125,14 +125,19 @@ def segment(documents: Sequence[Document], seed: int, epoch: int, index: int, le
     return stretches[permuted(index, len(stretches), stream_start(seed, ORDER, epoch))]
 
 
+def candidates(ids: list[int], a: int, special: Collection[int]) -> list[int]:
+    """Places that may be predicted, where A has `a` tokens: special ones in the text only if there are no others."""
+    text = [place for place in range(1, len(ids) - 1) if place != a + 1]
+    return [place for place in text if ids[place] not in special] or text
+
+
 def masked(
     a: list[int], b: list[int], key: tuple[int, int, int], masking: Masking, vocabulary: int, special: Collection[int],
     continues: Sequence[bool], cls: int, sep: int, mask: int,
 ) -> Instance:  # fmt: skip
     """[CLS] A [SEP] (B [SEP]) with words masked; `key` is (seed, epoch, index)."""
     ids = [cls, *a, sep, *([*b, sep] if b else [])]
-    text = [place for place in range(1, len(ids) - 1) if place != len(a) + 1]
-    places = [place for place in text if ids[place] not in special] or text
+    places = candidates(ids, len(a), special)
     words: list[list[int]] = []
     for place in places:
         if masking.whole_words and words and words[-1][-1] == place - 1 and continues[ids[place]]:
@@ -160,3 +165,11 @@ def masked(
         elif draw < round(masking.mask * FULL) + round(masking.random * FULL):
             ids[place] = ordinary[chance.below(len(ordinary))]
     return Instance(ids, [0] * (len(a) + 2) + [1] * (bool(b) * (len(b) + 1)), chosen, labels)
+
+
+def left_to_right(a: list[int], b: list[int], special: Collection[int], cls: int, sep: int) -> Instance:
+    """[CLS] A [SEP] (B [SEP]) as it is; each token that may be predicted is, from where the one before it stands."""
+    ids = [cls, *a, sep, *([*b, sep] if b else [])]
+    places = candidates(ids, len(a), special)
+    segments = [0] * (len(a) + 2) + [1] * (bool(b) * (len(b) + 1))
+    return Instance(ids, segments, [place - 1 for place in places], [ids[place] for place in places])

@@ -66,7 +66,7 @@ class Phase:
         """Tokens of an instance, estimated."""
         self.micro = settings.micro_batch or settings.batch
         fixed = settings.packing or settings.compile
-        rate = settings.masking.rate
+        rate = settings.predicted_share
         self.capacity = Capacity.of(self.micro, settings.length, self.mean, rate) if fixed else None
 
     def batches(self, cursor: Cursor, rows: int) -> tuple[list[PackedBatch], Cursor]:
@@ -91,7 +91,7 @@ class Phase:
         while True:
             chosen, _ = self.instances.following(cursor, wanted)
             lengths = self._lengths(chosen)
-            found = fit(lengths.tolist(), self.capacity, bins, self.settings.masking.rate)
+            found = fit(lengths.tolist(), self.capacity, bins, self.settings.predicted_share)
             taken = sum(map(len, found))
             if taken < wanted:
                 break

@@ -148,7 +148,7 @@ class Bert(Section):
     )
     objective: Literal["masked", "left_to_right"] = Field(
         default="masked",
-        description="left_to_right: predict each token from those before it (appendix C.1 of the paper); for studies.",
+        description="left_to_right: predict each token from those before it (section 5.1 of the paper); for studies.",
     )
     masking: Masking = Masking()
     optimizer: Optimizer = Optimizer()
@@ -182,10 +182,17 @@ class Bert(Section):
             )
         if bool(self.init) != bool(self.init_sha256):
             raise ValueError("init and init_sha256 are given together or not at all")
+        if self.objective == "left_to_right" and self.masking.whole_words:
+            raise ValueError("masking.whole_words does not go with objective left_to_right, which masks nothing")
         if self.ramp.steps and self.ramp.start > self.batch:
             raise ValueError(f"ramp.start ({self.ramp.start}) must not exceed batch ({self.batch})")
         self._second_phase_fits()
         return self
+
+    @property
+    def predicted_share(self) -> float:
+        """Share of an instance's tokens that are predicted, special ones not counted."""
+        return 1.0 if self.objective == "left_to_right" else self.masking.rate
 
     def _second_phase_fits(self) -> None:
         second = self.second_phase
