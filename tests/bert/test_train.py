@@ -15,10 +15,11 @@ from fables import fable_store, small_training
 from firth.bert import module as lightning_module
 from firth.bert.model import Pretraining
 from firth.bert.train import Identity, pretrain
-from firth.config.bert import HeldOut, Masking, Optimizer
+from firth.config.bert import HeldOut, Masking, Optimizer, Tokenize
 from firth.errors import ConfigError, DataError, FirthError, IntegrityError
 from firth.training.checkpoint import Checkpoints
 from firth.training.metrics_log import MetricsLog
+from firth.wordpiece.store import TokenStore, build_store
 
 
 def unwatched(_step, _metrics):
@@ -182,12 +183,31 @@ def test_ctrl_c_is_ctrl_c_and_can_come_again(store, settings, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "changes", [{"micro_batch": 2}, {"seed": 2}, {"optimizer": Optimizer(learning_rate=1e-3, warmup_steps=4)}]
+    ("changes", "said"),
+    [
+        ({"micro_batch": 2}, r"\(micro_batch 4 -> 2\)"),
+        ({"seed": 2}, r"\(seed 1 -> 2\)"),
+        (
+            {"optimizer": Optimizer(learning_rate=1e-3, warmup_steps=4)},
+            r"\(optimizer\.learning_rate 0\.002 -> 0\.001\)",
+        ),
+    ],
 )
-def test_another_trainings_checkpoint_is_refused(store, settings, tmp_path, changes):
+def test_another_trainings_checkpoint_is_refused(store, settings, tmp_path, changes, said):
     pretrain(store, settings.model_copy(update={"steps": 5}), tmp_path, unwatched)
-    with pytest.raises(IntegrityError, match="another training"):
+    with pytest.raises(IntegrityError, match="another training " + said):
         pretrain(store, settings.model_copy(update={"steps": 5, **changes}), tmp_path, unwatched)
+
+
+def test_a_checkpoint_of_other_text_or_another_vocabulary_is_refused(store, settings, tmp_path):
+    pretrain(store, settings.model_copy(update={"steps": 5}), tmp_path / "run", unwatched)
+    few = settings.model_copy(update={"steps": 5})
+    with pytest.raises(IntegrityError, match=r"another training \(other bytes of data/tokens/pieces"):
+        pretrain(fable_store(tmp_path / "text", heldout=2), few, tmp_path / "run", unwatched)
+    documents = fables.fables()
+    build_store(documents[:9], documents[9:], fables.tokenizer(most=100), Tokenize(shuffle=False), tmp_path / "pieces")
+    with pytest.raises(IntegrityError, match=r"another training \(another vocabulary, other bytes of data/tokens"):
+        pretrain(TokenStore.open(tmp_path / "pieces"), few, tmp_path / "run", unwatched)
 
 
 def test_identity_is_what_the_weights_depend_on(store, settings):

@@ -74,7 +74,7 @@ class Identity(TrainingIdentity):
         inputs = {"data/tokens/pieces": store.digest}
         if init_digest:
             inputs["bert.init"] = init_digest
-        return cls.with_code("bert", params, inputs, CODE)
+        return cls.with_code("bert", params, inputs, CODE, {"vocabulary": store.tokenizer.sha256})
 
 
 def pretrain(
@@ -130,7 +130,7 @@ class _Training:
         self.heldout = HeldOut.of(store, settings, HELDOUT_SEED)
         self.model = first_weights(settings, store.tokenizer, init, store.unigrams).to(device.kind).train()
         self.optimizer = make_optimizer(self.model, settings.optimizer)
-        self.checkpoints = Checkpoints(run_folder / "checkpoints", identity.fingerprint, settings.keep)
+        self.checkpoints = Checkpoints(run_folder / "checkpoints", identity, settings.keep)
         self.curve = Curve(run_folder, on_metrics)
         self.schedule = Schedule(settings)
         self.done = Progress()

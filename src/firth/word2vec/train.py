@@ -58,7 +58,7 @@ class Identity(TrainingIdentity):
         params = settings.model_dump(exclude={"checkpoint_seconds", "skipgram", "cbow"})
         params |= settings.recipe(model).model_dump()
         inputs = {"data/tokens/words": store.digest} | ({"init": start.digest} if start else {})
-        return cls.with_code(stage, params, inputs, CODE)
+        return cls.with_code(stage, params, inputs, CODE, {"vocabulary": store.manifest["vocabulary"]["sha256"]})
 
 
 def train(
@@ -113,7 +113,7 @@ class _Training:
         )
         self.engine = make_engine(self.model, self.store.vocabulary, self.settings)
         self.identity = Identity.of(self.store, self.model, self.settings, self.start)
-        self.checkpoints = Checkpoints(self.run_folder / "checkpoints", self.identity.fingerprint)
+        self.checkpoints = Checkpoints(self.run_folder / "checkpoints", self.identity)
         self.log = MetricsLog(self.run_folder)
         self.meter = Meter(self.identity.stage, self.schedule.total_words, "words")
 
