@@ -13,6 +13,7 @@ import torch
 from firth.bert.packing import PackedBatch
 from firth.config.bert import Bert
 from firth.errors import ConfigError
+from firth.training.products import fast_products
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Device:
         before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
         filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if self.kind == "cuda" else []):
+        devices = range(torch.cuda.device_count()) if self.kind == "cuda" else []
+        with fast_products(), torch.random.fork_rng(devices=devices):
             try:
                 torch.set_num_threads(threads)
                 torch.use_deterministic_algorithms(self.kind == "cpu")
