@@ -1,6 +1,9 @@
 """Progress: rate and time left in a log, no rate earned by work that was done before a resume."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from firth import progress
 from firth.progress import Meter, compact, duration, step, track
@@ -32,6 +35,51 @@ def test_a_log_gets_stage_rate_and_time_left(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "word2vec: 750 of 1k words (75%), 25 words/s, left 0:10, loss 0.31"
     assert lines[-1] == "word2vec: 1k of 1k words (100%), 41.7 words/s, took 0:12, loss 0.31"
+
+
+def test_a_time_budget_is_shown_as_what_is_used_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with Meter("bert", None, "tokens", seconds=1500.0) as meter:
+        meter.resume_at(5000, used=60.0)
+        now[0] = 10.0
+        meter.advance(2500, "loss 0.31", used=70.0)
+        assert meter.left == 1430.0
+        now[0] = 12.0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "bert: 7.5k tokens, 250 tokens/s, 1:10 of 25:00 (5%), loss 0.31"
+    assert lines[-1] == "bert: 7.5k tokens, 208 tokens/s, took 0:12, loss 0.31"
+
+
+def test_what_is_expected_may_change(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with Meter("bert", 1000, "tokens") as meter:
+        assert meter.left is None
+        now[0] = 10.0
+        meter.expect(800)
+        meter.advance(400)
+        assert meter.left == 10.0
+        meter.advance(400)
+    assert "800 of 800 tokens (100%)" in capsys.readouterr().err
+
+
+def test_a_terminal_has_a_bar_with_rate_and_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
+    console = Console(file=stream, force_terminal=True, width=160)
+    monkeypatch.setattr(progress, "_console", lambda: console)
+    for budget in (None, 60.0):
+        with Meter("bert", 1000, "tokens", budget) as meter:
+            meter.resume_at(500, used=30.0)
+            meter.advance(250, "loss 0.31", used=45.0)
+        shown = stream.getvalue()
+        assert "75%" in shown
+        assert "tokens/s" in shown
+        assert "loss 0.31" in shown
+        stream.truncate(0)
 
 
 def test_a_failed_step_does_not_say_done(capsys: pytest.CaptureFixture[str]) -> None:

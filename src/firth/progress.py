@@ -44,16 +44,20 @@ def duration(seconds: float) -> str:
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{compact(speed)} {task.fields['unit']}/s" if speed else "", style="progress.data.speed")
+        return Text(task.fields["rate"], style="progress.data.speed")
 
 
 class Meter:
-    """A running count of `unit`s out of `total` (None where it is not known beforehand); used as a context manager."""
+    """A running count of `unit`s out of `total` (None where it is not known beforehand); used as a context manager.
 
-    def __init__(self, title: str, total: float | None, unit: str) -> None:
-        self.title, self.total, self.unit = title, total, unit
+    Where the work ends with a time, `seconds` is its length: progress is then what is used of that, as `advance` is
+    told.
+    """
+
+    def __init__(self, title: str, total: float | None, unit: str, seconds: float | None = None) -> None:
+        self.title, self.total, self.unit, self.seconds = title, total, unit, seconds
         self.done = 0.0
+        self.used = 0.0
         self.note = ""
         self._started = self._last = time.monotonic()
         self._initial = 0.0
@@ -67,24 +71,46 @@ class Meter:
                 TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
                 transient=False, console=_console(),
             )  # fmt: skip
-            self._bar.add_task(self.title, total=self.total, unit=self.unit, note="")
+            self._bar.add_task(self.title, total=self.seconds or self.total, rate="", note="")
             self._bar.start()
         return self
 
-    def resume_at(self, done: float) -> None:
-        """Count from `done` on, without letting earlier work inflate the rate."""
+    def resume_at(self, done: float, used: float = 0.0) -> None:
+        """Count from `done` (and `used` seconds) on, without letting earlier work inflate the rate."""
         self.done = self._initial = done
+        self.used = used
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=done)
+            self._bar.update(self._bar.task_ids[0], completed=used if self.seconds else done)
 
-    def advance(self, amount: float, note: str = "") -> None:
-        """Add `amount`; `note` (a loss, a file name) is shown behind the rate."""
+    def expect(self, total: float) -> None:
+        """From now on `total` is what the whole is thought to be."""
+        self.total = total
+
+    def advance(self, amount: float, note: str = "", used: float = 0.0) -> None:
+        """Add `amount`; `note` (a loss, a file name) is shown behind the rate; `used` are the seconds used so far."""
         self.done += amount
+        self.used = used
         self.note = note or self.note
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=self.done, note=self.note)
+            self._bar.update(
+                self._bar.task_ids[0], completed=self.used if self.seconds else self.done,
+                total=self.seconds or self.total, rate=f"{compact(self.rate)} {self.unit}/s", note=self.note,
+            )  # fmt: skip
         elif time.monotonic() - self._last >= LINE_SECONDS:
             self._line()
+
+    @property
+    def rate(self) -> float:
+        """Units a second, of the work done since the start or the resume."""
+        elapsed = time.monotonic() - self._started
+        return (self.done - self._initial) / elapsed if elapsed > 0 else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest takes at this rate; None where that is not known."""
+        if self.seconds:
+            return max(0.0, self.seconds - self.used)
+        return max(0.0, self.total - self.done) / self.rate if self.total and self.rate > 0 else None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -96,18 +122,18 @@ class Meter:
 
     def _line(self, final: bool = False) -> None:
         self._last = time.monotonic()
-        elapsed = self._last - self._started
-        rate = (self.done - self._initial) / elapsed if elapsed > 0 else 0.0
         parts = [f"{self.title}: {compact(self.done)}"]
-        if self.total:
+        if self.total and not self.seconds:
             parts[0] += f" of {compact(self.total)} {self.unit} ({self.done / self.total:.0%})"
         else:
             parts[0] += f" {self.unit}"
-        parts.append(f"{compact(rate)} {self.unit}/s")
+        parts.append(f"{compact(self.rate)} {self.unit}/s")
         if final:
-            parts.append(f"took {duration(elapsed)}")
-        elif self.total and rate > 0:
-            parts.append(f"left {duration((self.total - self.done) / rate)}")
+            parts.append(f"took {duration(self._last - self._started)}")
+        elif self.seconds:
+            parts.append(f"{duration(self.used)} of {duration(self.seconds)} ({self.used / self.seconds:.0%})")
+        elif self.left is not None:
+            parts.append(f"left {duration(self.left)}")
         if self.note:
             parts.append(self.note)
         print(", ".join(parts), file=sys.stderr, flush=True)
