@@ -127,15 +127,12 @@ class Instances:
         return Chosen(np.full(len(indexes), epoch, dtype=np.int64), indexes, spans, labels)
 
     def batches(self, chosen: Chosen, size: int, length: int = 0) -> Iterator[Batch]:
-        """Batches of at most `size` rows, longest first, so that rows of a batch need little padding.
+        """Batches of at most `size` rows; see `divided`.
 
         `length` pads every row to that many tokens instead (for code that is compiled for one shape).
         """
-        size = size or len(chosen)
-        lengths = chosen.spans[:, 1] + chosen.spans[:, 3]
-        order = np.argsort(-lengths, kind="stable") if size < len(chosen) else np.arange(len(chosen))
-        for part in parts(len(chosen), size):
-            yield self.batch(chosen.take(order[part]), length)
+        for part in divided(chosen, size):
+            yield self.batch(part, length)
 
     def batch(self, chosen: Chosen, length: int = 0) -> Batch:
         """`chosen` as one batch; a row's content is the same in whatever company.
@@ -195,6 +192,14 @@ class Instances:
 
     def _base(self, purpose: int, epoch: int) -> np.uint64:
         return np.uint64(stream_start(self.seed, purpose, epoch))
+
+
+def divided(chosen: Chosen, size: int) -> list[Chosen]:
+    """Parts of at most `size` instances (0: all in one), longest first, so that rows of a part need little padding."""
+    size = size or len(chosen)
+    lengths = chosen.spans[:, 1] + chosen.spans[:, 3]
+    order = np.argsort(-lengths, kind="stable") if size < len(chosen) else np.arange(len(chosen))
+    return [chosen.take(order[part]) for part in parts(len(chosen), size)]
 
 
 def _columns(chosen: Chosen) -> tuple[NDArray[np.int64], ...]:

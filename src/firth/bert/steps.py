@@ -1,6 +1,7 @@
 """What each step learns from: which instances, in which micro batches, where the next step goes on.
 
 All of it is a function of the settings, the text, and where the step before ended; it is computed ahead on a thread.
+Where several processes share a step, each makes its own micro batches only (`shares`).
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from firth.bert.instances import Chosen, Instances
+from firth.bert.instances import Chosen, Instances, divided
 from firth.bert.packing import Capacity, PackedBatch, fit, pack
 from firth.bert.plan import Cursor
+from firth.bert.shares import SPARE, Counts, Share, spare
 from firth.bert.text import Text
 from firth.config.bert import Bert
 from firth.wordpiece.tokenizer import Tokenizer
@@ -19,7 +21,7 @@ from firth.wordpiece.tokenizer import Tokenizer
 SAMPLE = 512
 """Instances from which the tokens of an instance are estimated."""
 
-SPARE = 8
+BEYOND = 8
 """Instances that are looked at beyond those that are expected to fit into a step."""
 
 PHASES_APART = 1 << 20
@@ -31,63 +33,79 @@ class Step(NamedTuple):
 
     number: int
     batches: list[PackedBatch]
+    """The micro batches of this process's share."""
+    numbers: list[int]
+    """The number of each among those of the whole step, or `SPARE`."""
     after: Cursor
+    whole: Counts | None = None
+    """Of all shares together, where there are several and they have been summed up."""
+
+    @property
+    def counts(self) -> Counts:
+        """Of all shares, or of this one as long as the others' are not known."""
+        return self.whole or Counts.of(self.batches)
 
     @property
     def tokens(self) -> int:
         """Real tokens."""
-        return sum(batch.tokens for batch in self.batches)
+        return self.counts.tokens
 
     @property
     def predictions(self) -> int:
         """Predicted tokens."""
-        return sum(batch.predictions for batch in self.batches)
+        return self.counts.predictions
 
     @property
     def instances(self) -> int:
         """Instances."""
-        return sum(batch.instances for batch in self.batches)
+        return self.counts.instances
 
     @property
     def padding(self) -> float:
         """Share of the tokens that are computed for nothing."""
-        return 1.0 - self.tokens / sum(len(batch.ids) for batch in self.batches)
+        return 1.0 - self.counts.tokens / self.counts.computed
 
 
 class Phase:
     """Steps of one length: the instances, and how many of them a step takes."""
 
-    def __init__(self, text: Text, tokenizer: Tokenizer, settings: Bert, first_epoch: int) -> None:
-        self.settings, self.first = settings, Cursor(first_epoch)
+    def __init__(self, text: Text, tokenizer: Tokenizer, settings: Bert, first_epoch: int, share: Share) -> None:
+        self.settings, self.first, self.share = settings, Cursor(first_epoch), share
         self.instances = Instances(text, tokenizer, settings, settings.seed, settings.next_sentence)
         plan = self.instances.plan(first_epoch)
         sample = self.instances.choose(first_epoch, np.arange(min(SAMPLE, len(plan)), dtype=np.int64))
         self.mean = float(self._lengths(sample).mean())
         """Tokens of an instance, estimated."""
-        self.micro = settings.micro_batch or settings.batch
+        self.micro = settings.micro_batch or -(-settings.batch // settings.devices)
         fixed = settings.packing or settings.compile
         rate = settings.predicted_share
         self.capacity = Capacity.of(self.micro, settings.length, self.mean, rate) if fixed else None
 
-    def batches(self, cursor: Cursor, rows: int) -> tuple[list[PackedBatch], Cursor]:
-        """The micro batches of the step that begins at `cursor`, and the cursor behind it.
+    def batches(self, cursor: Cursor, rows: int) -> tuple[list[PackedBatch], list[int], Cursor]:
+        """The share's micro batches of the step that begins at `cursor`, their numbers, and the cursor behind the step.
 
         `rows` is the size of the step: so many instances, or with packing as many as fill so many times the length.
         """
         if self.settings.packing:
-            return self._filled(cursor, rows)
-        chosen, after = self.instances.following(cursor, rows)
-        batches = self.instances.batches(chosen, self.micro)
-        return [pack(batch, self.capacity) for batch in batches], after
+            parts, after = self._filled(cursor, rows)
+        else:
+            chosen, after = self.instances.following(cursor, rows)
+            parts = divided(chosen, self.settings.micro_batch or -(-rows // self.settings.devices))
+        numbers = self.share.of(len(parts))
+        return [self._made(parts, number) for number in numbers], numbers, after
+
+    def _made(self, parts: list[Chosen], number: int) -> PackedBatch:
+        batch = pack(self.instances.batch(parts[max(number, 0)]), self.capacity)
+        return spare(batch) if number == SPARE else batch
 
     def tokens(self, rows: int) -> float:
         """Real tokens of a step, estimated."""
         return rows * (self.settings.length if self.settings.packing else self.mean)
 
-    def _filled(self, cursor: Cursor, rows: int) -> tuple[list[PackedBatch], Cursor]:
+    def _filled(self, cursor: Cursor, rows: int) -> tuple[list[Chosen], Cursor]:
         assert self.capacity is not None
         bins = -(-rows // self.micro)
-        wanted = int(bins * self.capacity.tokens / self.mean * 1.1) + SPARE
+        wanted = int(bins * self.capacity.tokens / self.mean * 1.1) + BEYOND
         while True:
             chosen, _ = self.instances.following(cursor, wanted)
             lengths = self._lengths(chosen)
@@ -97,8 +115,7 @@ class Phase:
                 break
             wanted *= 2
         _, after = self.instances.following(cursor, taken)
-        contents = (np.array(content, dtype=np.int64) for content in found if content)
-        return [pack(self.instances.batch(chosen.take(content)), self.capacity) for content in contents], after
+        return [chosen.take(np.array(content, dtype=np.int64)) for content in found if content], after
 
     def _lengths(self, chosen: Chosen) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Tokens of each instance, special ones included."""
@@ -108,10 +125,11 @@ class Phase:
 class Steps:
     """The steps of a training, phase after phase."""
 
-    def __init__(self, text: Text, tokenizer: Tokenizer, settings: Bert) -> None:
-        """Errors as of `Instances`."""
+    def __init__(self, text: Text, tokenizer: Tokenizer, settings: Bert, share: Share | None = None) -> None:
+        """`share` is what this process takes of each step, by default all of it. Errors as of `Instances`."""
+        share = share or Share()
         self.settings = settings
-        self.phases = [Phase(text, tokenizer, settings, 0)]
+        self.phases = [Phase(text, tokenizer, settings, 0, share)]
         second = settings.second_phase
         if second.share:
             changes = {
@@ -119,15 +137,15 @@ class Steps:
                 "batch": second.batch or settings.batch,
                 "micro_batch": second.micro_batch or settings.micro_batch,
             }
-            self.phases.append(Phase(text, tokenizer, settings.model_copy(update=changes), PHASES_APART))
+            self.phases.append(Phase(text, tokenizer, settings.model_copy(update=changes), PHASES_APART, share))
 
     def at(self, number: int, cursor: Cursor) -> Step:
         """Step `number`, counted from 0, which begins at `cursor`."""
         phase = self.phase_of(number)
         if phase > 0 and cursor.epoch < self.phases[phase].first.epoch:
             cursor = self.phases[phase].first
-        batches, after = self.phases[phase].batches(cursor, self.rows(number))
-        return Step(number, batches, after)
+        batches, numbers, after = self.phases[phase].batches(cursor, self.rows(number))
+        return Step(number, batches, numbers, after)
 
     def phase_of(self, number: int) -> int:
         """0, or 1 from where the second phase begins."""
@@ -137,14 +155,16 @@ class Steps:
     def rows(self, number: int) -> int:
         """Instances of step `number`, or with packing the instances of full length that it has room for.
 
-        The batch grows in a straight line over the steps of the ramp, a whole number of micro batches at a time.
+        The batch grows in a straight line over the steps of the ramp, by micro batches where their size is set or what
+        they hold is filled, otherwise by instances.
         """
         phase, ramp = self.phases[self.phase_of(number)], self.settings.ramp
         batch = phase.settings.batch
         if number >= ramp.steps:
             return batch
         wanted = ramp.start + (batch - ramp.start) * number / ramp.steps
-        return min(batch, max(1, round(wanted / phase.micro)) * phase.micro)
+        unit = phase.micro if self.settings.packing else phase.settings.micro_batch or 1
+        return min(batch, max(1, round(wanted / unit)) * unit)
 
     def tokens(self, number: int) -> float:
         """Real tokens of step `number`, estimated."""
