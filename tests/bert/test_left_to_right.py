@@ -14,13 +14,17 @@ from toy_bert import toy_bert
 from toy_instances import CLS, SEP, TOKENIZER, epoch_of, instances_of, rows_of, settings_of, texts
 
 from firth.bert import reference
+from firth.bert.architecture import Architecture
 from firth.bert.evaluation import HeldOut
+from firth.bert.folder import Bert
+from firth.bert.hidden import hidden_words
+from firth.bert.model import Pretraining, initialise
 from firth.bert.packing import Capacity, pack
 from firth.bert.plan import Cursor
 from firth.bert.steps import Steps
 from firth.bert.text import Text
 from firth.bert.train import pretrain
-from firth.config.bert import Bert
+from firth.config import bert as config
 
 
 def causal_rows(lengths, **more):
@@ -181,6 +185,31 @@ def test_a_training_learns_to_predict_held_out_text(tmp_path, changes):
     assert np.isfinite(float(F.cross_entropy(logits.mlm, batch.masked_lm_labels)))
 
 
+@torch.no_grad()
+def test_a_model_is_asked_for_the_words_that_masking_hides_but_reads_the_text_to_their_left(tmp_path):
+    """Word for word, with the instance cut off behind what may be seen."""
+    store = fable_store(tmp_path / "store")
+    model = Pretraining(Architecture.of("tiny", len(store.tokenizer), 64, 0.0)).eval()
+    initialise(model, 1)
+    bert, wanted = Bert(model, store.tokenizer, {}), small_training(objective="left_to_right")
+    found = hidden_words(bert, store, wanted, seed=3, causal=True)
+    masked = HeldOut.of(store, small_training(), 3)
+    losses = []
+    for batch in masked.batches:
+        ids = batch.ids.clone()
+        ids[batch.predicted] = batch.masked_lm_labels
+        for place, label in zip(batch.predicted.tolist(), batch.masked_lm_labels.tolist(), strict=True):
+            if batch.ids[place] != store.tokenizer.mask:
+                continue
+            first = int(batch.layout.offsets[batch.layout.offsets <= place].max())
+            own = slice(first, place)
+            segments = batch.segments[own][None]
+            logits = model(ids[own][None], segments, None, torch.tensor([place - first - 1]), causal=True).mlm
+            losses.append(float(F.cross_entropy(logits, torch.tensor([label]))))
+    assert found.positions == len(losses) == hidden_words(bert, store, wanted, seed=3).positions
+    assert found.loss == pytest.approx(np.mean(losses), abs=1e-4)
+
+
 def test_whole_words_are_refused_where_nothing_is_masked():
     with pytest.raises(ValidationError, match=r"masking\.whole_words does not go with objective left_to_right"):
-        Bert(objective="left_to_right", masking={"whole_words": True})
+        config.Bert(objective="left_to_right", masking={"whole_words": True})

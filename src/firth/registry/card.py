@@ -20,9 +20,13 @@ BERT_LIMITS = (
     "It reads no more than the tokens of its longest sequence, and knows no text but that of its corpora.",
     "A score that is no better than the majority answer says that nothing was learnt for that task.",
 )
+LEFT_TO_RIGHT_LIMIT = (
+    "It was trained to read from left to right, for a study: loaded as a plain BERT, which reads both sides, its "
+    "fill-mask answers and vectors mean little."
+)
 WORD_RECIPE = ("dim", "window", "negatives", "sample", "learning_rate", "epochs", "seed")
 BERT_RECIPE = (
-    "size", "length", "batch", "steps", "optimizer.learning_rate", "masking.rate", "masking.whole_words",
+    "size", "length", "batch", "steps", "optimizer.learning_rate", "objective", "masking.rate", "masking.whole_words",
     "next_sentence", "seed",
 )  # fmt: skip
 
@@ -42,6 +46,9 @@ def card(
     name, keys = (f"word2vec {model}", WORD_RECIPE) if static else ("BERT", BERT_RECIPE)
     flat = flatten(params)
     recipe = ", ".join(f"{key} {flat[key]}" for key in keys if flat.get(key) not in (None, ""))
+    limits = WORD_LIMITS if static else BERT_LIMITS
+    if flat.get("objective") == "left_to_right":
+        limits = (*limits, LEFT_TO_RIGHT_LIMIT)
     lines = [
         f"{name}: {recipe}." if recipe else f"{name}.",
         *([f"It went on from a model with weights sha256 {init_sha256}."] if init_sha256 else []),
@@ -56,7 +63,7 @@ def card(
         *(f"- {reason}" for reason in reasons),
         "",
         "**Limits**",
-        *(f"- {limit}" for limit in (WORD_LIMITS if static else BERT_LIMITS)),
+        *(f"- {limit}" for limit in limits),
     ]
     return "\n".join(lines) + "\n"
 

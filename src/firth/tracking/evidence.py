@@ -145,7 +145,10 @@ def _heldout(root: Path, model: str) -> dict[str, Measured]:
 def heldout_conditions(params: Mapping[str, Any], store: Mapping[str, Any]) -> dict[str, Any]:
     """What must be equal for two held-out losses to be comparable: vocabulary, text, and how positions are chosen."""
     files = {name: part["sha256"] for name, part in store["files"].items() if name.startswith("heldout/")}
+    # Left to right, all words are predicted, each from those before it: another measure, whatever the masking says.
+    objective = params.get("objective", "masked")
     return {
+        **({} if objective == "masked" else {"objective": objective}),
         "tokenizer": store["tokenizer"]["sha256"],
         "heldout": value_sha256(files),
         "instances": params["heldout"]["instances"],

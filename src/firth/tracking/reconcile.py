@@ -6,7 +6,7 @@ The files are the truth. Each fingerprint has one run; what the store holds alre
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from firth.canonical import dumps, read_json
+from firth.config.evaluation import GateModel
 from firth.project import run_folder
 from firth.tracking.evidence import MLM, Measured, evidence
 from firth.tracking.runs import Training, create_run, describe, find_run, is_described
@@ -54,14 +55,23 @@ class Reconciled:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-def reconcile(root: Path, store: Store | None = None) -> list[Reconciled]:
-    """See to it that every model that was trained in `root` has its run with all points and evaluation scores."""
-    models = [model for model in MODELS if is_trained(root, model)]
+def reconcile(
+    root: Path,
+    store: Store | None = None,
+    models: Sequence[GateModel] = MODELS,
+    tags: Mapping[str, str] | None = None,
+) -> list[Reconciled]:
+    """See to it that each of `models` that was trained in `root` has its run, with all points, scores and `tags`."""
+    models = [model for model in models if is_trained(root, model)]
     if not models:
         return []
     opened = store or open_store(root)
     with FileLock(mlflow_folder(root) / "reconcile.lock"):
-        return [_reconcile_one(opened, root, model) for model in models]
+        found = [_reconcile_one(opened, root, model) for model in models]
+    for run in found:
+        for key, value in (tags or {}).items():
+            opened.client.set_tag(run.run_id, key, value)
+    return found
 
 
 def _reconcile_one(store: Store, root: Path, model: str) -> Reconciled:
