@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from firth.bert import attention
 from firth.bert.architecture import Architecture
 from firth.bert.attention import Layout, Packed
+from firth.bert.dropout import Dropout
 
 STANDARD_DEVIATION = 0.02
 """Of the truncated normal distribution that all weights start from; it is cut off at two of these."""
@@ -30,7 +31,7 @@ class Embeddings(nn.Module):
         self.segments = nn.Embedding(architecture.segments, architecture.hidden)
         self.positions = nn.Embedding(architecture.positions, architecture.hidden)
         self.norm = nn.LayerNorm(architecture.hidden, eps=architecture.epsilon)
-        self.dropout = nn.Dropout(architecture.dropout)
+        self.dropout = Dropout(architecture.dropout)
 
     def forward(self, ids: Tensor, segments: Tensor | None, positions: Tensor | None = None) -> Tensor:
         """ids, segments, positions (B, L) or (T,) -> (…, H); no segments: all 0; no positions: 0 to L − 1."""
@@ -72,7 +73,7 @@ class Layer(nn.Module):
         self.intermediate = nn.Linear(architecture.hidden, architecture.intermediate)
         self.output = nn.Linear(architecture.intermediate, architecture.hidden)
         self.output_norm = nn.LayerNorm(architecture.hidden, eps=architecture.epsilon)
-        self.dropout = nn.Dropout(architecture.dropout)
+        self.dropout = Dropout(architecture.dropout)
 
     def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
         """(…, H) -> (…, H)."""

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from lightning.pytorch import LightningModule
 
 from firth.bert.device import Device
+from firth.bert.losses import cross_entropy
 from firth.bert.model import Pretraining
 from firth.bert.optimizer import clip, set_rate
-from firth.bert.packing import IGNORED, PackedBatch
+from firth.bert.packing import PackedBatch
 from firth.bert.plan import DROPOUT
 from firth.bert.steps import Step
 from firth.config.bert import Bert
@@ -102,11 +102,11 @@ class BertModule(LightningModule):
         """Summed over the batch: of masked words and of next sentences (0 where there are none)."""
         with self.where.autocast():
             logits = self.forward_pass(batch.ids, batch.segments, batch.layout, batch.predicted)
-        mlm = F.cross_entropy(logits.mlm.float(), batch.masked_lm_labels, ignore_index=IGNORED, reduction="sum")
+        mlm = cross_entropy(logits.mlm, batch.masked_lm_labels)
         labels = batch.next_sentence_labels
         if labels is None:
             return mlm, mlm.new_zeros(())
-        return mlm, F.cross_entropy(logits.nsp.float(), labels, ignore_index=IGNORED, reduction="sum")
+        return mlm, cross_entropy(logits.nsp, labels)
 
     def transfer_batch_to_device(self, batch: Step, _device: torch.device, _dataloader_idx: int) -> Step:
         """The step with its batches on the device."""
