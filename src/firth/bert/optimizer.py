@@ -1,38 +1,64 @@
-"""AdamW as in the paper (appendix A.2): no decay of biases and LayerNorm, linear warm-up, linear decay to 0."""
+"""The optimizers: AdamW as in the paper (appendix A.2), LAMB and Muon; none decays biases and LayerNorm."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from firth.bert.lamb import Lamb
+from firth.bert.model import Pretraining
+from firth.bert.muon import Muon
 from firth.config.bert import Optimizer
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
-"""What AdamW keeps of each parameter, beside the number of its updates."""
+MOMENTS = ("exp_avg", "exp_avg_sq", "momentum_buffer")
+"""What is kept of a parameter, beside the number of updates: the first two by AdamW and LAMB, the last by Muon."""
+
+
+def make_optimizer(model: Pretraining, settings: Optimizer) -> torch.optim.Optimizer:
+    """The optimizer that `settings` name; its one rate, which `set_rate` sets, is for all parameters."""
+    parameters = list(model.parameters())
+    if settings.name == "lamb":
+        return _lamb(parameters, settings)
+    if settings.name == "muon":
+        linear = [part.weight for part in model.encoder.layers.modules() if isinstance(part, nn.Linear)]
+        theirs = set(map(id, linear))
+        others = _adamw([p for p in parameters if id(p) not in theirs], settings)
+        return Muon(linear, others, settings.learning_rate, settings.weight_decay)
+    return adamw(model, settings)
 
 
 def adamw(model: nn.Module, settings: Optimizer) -> torch.optim.AdamW:
-    """The optimizer of `model`: matrices decay, vectors (biases, LayerNorm) do not."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
+    """Adam with decoupled decay: matrices decay, vectors (biases, LayerNorm) do not."""
+    return _adamw(list(model.parameters()), settings)
+
+
+def _adamw(parameters: Sequence[Tensor], settings: Optimizer) -> torch.optim.AdamW:
     return torch.optim.AdamW(
-        groups, lr=settings.learning_rate, betas=(settings.beta1, settings.beta2), eps=settings.epsilon, fused=True
+        _groups(parameters, settings),
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        eps=settings.epsilon,
+        fused=True,
     )
 
 
-def make_optimizer(model: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
-    """The optimizer that `settings` name."""
-    if settings.name == "adamw":
-        return adamw(model, settings)
-    raise NotImplementedError(settings.name)
+def _lamb(parameters: Sequence[Tensor], settings: Optimizer) -> Lamb:
+    matrices, vectors = _groups(parameters, settings)
+    betas = (settings.beta1, settings.beta2)
+    return Lamb([matrices, vectors | {"adapted": False}], settings.learning_rate, betas, settings.epsilon)
+
+
+def _groups(parameters: Sequence[Tensor], settings: Optimizer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Matrices, which decay, and vectors (biases, LayerNorm), which do not."""
+    return (
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    )
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -53,18 +79,22 @@ def clip(model: nn.Module, largest: float) -> torch.Tensor:
 def moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """(`exp_avg.NAME`, array) and so on, of every parameter that has been updated."""
     for name, parameter in model.named_parameters():
+        state = optimizer.state.get(parameter, {})
         for moment in MOMENTS:
-            if moment in (state := optimizer.state.get(parameter, {})):
+            if moment in state:
                 yield f"{moment}.{name}", state[moment].detach().cpu().numpy()
 
 
 def restore(model: nn.Module, optimizer: torch.optim.Optimizer, arrays: dict[str, NDArray[Any]], updates: int) -> None:
     """Take up the moments that `moments` gave after so many updates."""
     for name, parameter in model.named_parameters():
-        if f"{MOMENTS[0]}.{name}" in arrays:
-            state: dict[str, Any] = {
-                moment: torch.from_numpy(arrays[f"{moment}.{name}"].copy()).to(parameter.device) for moment in MOMENTS
-            }
-            optimizer.state[parameter] = state | {
-                "step": torch.tensor(float(updates), device=parameter.device, dtype=torch.float32)
-            }
+        kept = [moment for moment in MOMENTS if f"{moment}.{name}" in arrays]
+        if not kept:
+            continue
+        state = {m: torch.from_numpy(arrays[f"{m}.{name}"].copy()).to(parameter.device) for m in kept}
+        if "exp_avg" in state:  # AdamW counts here, with its moments
+            state["step"] = torch.tensor(float(updates), device=parameter.device, dtype=torch.float32)
+        optimizer.state[parameter] = state
+    for group in optimizer.param_groups:
+        if "updates" in group:  # LAMB counts here
+            group["updates"] = updates
