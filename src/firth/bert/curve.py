@@ -24,8 +24,6 @@ class Since:
     predictions: int = 0
     nsp: float = 0.0
     pairs: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
 
 
 class Curve:
@@ -40,29 +38,28 @@ class Curve:
     @property
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps: no times, so that a resumed training has the bytes of an unbroken one."""
-        since = asdict(self.since)
-        del since["seconds"]
-        return {"history": self.history, "metrics": self.metrics, "since": since}
+        return {"history": self.history, "metrics": self.metrics, "since": asdict(self.since)}
 
     def restore(self, state: dict[str, Any], step: int) -> None:
         """Go on from what `state` returned after `step`."""
         self.history, self.metrics, self.since = state["history"], state["metrics"], Since(**state["since"])
         self.log.truncate(step)
 
-    def add(self, losses: Losses, tokens: int, seconds: float) -> None:
+    def add(self, losses: Losses) -> None:
         """Take note of one step."""
         since = self.since
         since.mlm += losses.mlm
         since.predictions += losses.predictions
         since.nsp += losses.nsp
         since.pairs += losses.pairs
-        since.tokens += tokens
-        since.seconds += seconds
 
     def row(
         self, step: int, tokens: int, rate: float, heldout: dict[str, Any] | None, meters: dict[str, float]
     ) -> None:
-        """Close a row: means since the last one, a look at held-out text if there was one, and what `meters` show."""
+        """Close a row: means since the last one, and a look at held-out text if there was one.
+
+        What `meters` show goes to the log and to who listens, and into no history: it is another one each time.
+        """
         since = self.since
         row: dict[str, Any] = {
             "step": step,
@@ -79,15 +76,15 @@ class Curve:
             held["heldout/mlm_gain"] = held["heldout/unigram_loss"] - held["heldout/mlm_loss"]
             self.metrics |= held
         self.history.append(row)
-        shown = {
-            **self.metrics,
-            "train/learning_rate": rate,
-            "train/tokens_per_second": since.tokens / max(since.seconds, 1e-9),
-            **meters,
-        }
+        shown = {**self.metrics, "train/learning_rate": rate, **meters}
         self.log.append(step, shown)
         self.on_metrics(step, shown)
         self.since = Since()
+
+    def last(self, name: str) -> float:
+        """The newest value of metric `name` in the log, of this part of the training or one before; 0 without any."""
+        values = [line["metrics"][name] for line in self.log.read() if name in line["metrics"]]
+        return float(values[-1]) if values else 0.0
 
     def note(self) -> str:
         """The newest losses, for the progress line."""

@@ -47,6 +47,8 @@ class PackedBatch(NamedTuple):
     """Real tokens: what is spare is not counted, here and below."""
     predictions: int
     instances: int
+    squares: int
+    """Sum of the instances' squared lengths: what attention's cost grows with."""
 
     def to(self, device: str) -> PackedBatch:
         """The batch on `device`; from pinned memory it is copied while the device computes."""
@@ -129,6 +131,7 @@ def pack(batch: Batch, capacity: Capacity | None = None) -> PackedBatch:
     rows, width = ids.shape
     real = np.ones(ids.shape, dtype=np.bool_) if batch.mask is None else batch.mask.numpy()
     lengths = real.sum(axis=1)
+    squares = int(np.square(lengths).sum())
     flat = np.flatnonzero(real)  # where each packed token stood
     place = np.cumsum(real.ravel()) - 1  # where each token of the rows goes
     packed = ids.ravel()[flat]
@@ -165,6 +168,7 @@ def pack(batch: Batch, capacity: Capacity | None = None) -> PackedBatch:
         batch.tokens,
         len(batch.predicted),
         rows,
+        squares,
     )
 
 

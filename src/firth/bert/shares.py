@@ -38,6 +38,8 @@ class Counts(NamedTuple):
     instances: int
     computed: int
     """Tokens, spare ones too."""
+    squares: int
+    """Sum of the instances' squared lengths."""
 
     @classmethod
     def of(cls, batches: list[PackedBatch]) -> Counts:
@@ -47,6 +49,7 @@ class Counts(NamedTuple):
             sum(batch.predictions for batch in batches),
             sum(batch.instances for batch in batches),
             sum(len(batch.ids) for batch in batches),
+            sum(batch.squares for batch in batches),
         )
 
 
@@ -59,4 +62,5 @@ def spare(batch: PackedBatch) -> PackedBatch:
         tokens=0,
         predictions=0,
         instances=0,
+        squares=0,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firth.bert.instances import Chosen, Instances, divided
 from firth.bert.packing import Capacity, PackedBatch, fit, pack
@@ -147,10 +148,14 @@ class Steps:
         batches, numbers, after = self.phases[phase].batches(cursor, self.rows(number))
         return Step(number, batches, numbers, after)
 
+    @property
+    def phase_start(self) -> int:
+        """The first step of the second phase; behind the last one where there is none."""
+        return round(self.settings.steps * (1.0 - self.settings.second_phase.share))
+
     def phase_of(self, number: int) -> int:
         """0, or 1 from where the second phase begins."""
-        first = round(self.settings.steps * (1.0 - self.settings.second_phase.share))
-        return int(len(self.phases) > 1 and number >= first)
+        return int(len(self.phases) > 1 and number >= self.phase_start)
 
     def rows(self, number: int) -> int:
         """Instances of step `number`, or with packing the instances of full length that it has room for.
@@ -166,6 +171,13 @@ class Steps:
         unit = phase.micro if self.settings.packing else phase.settings.micro_batch or 1
         return min(batch, max(1, round(wanted / unit)) * unit)
 
-    def tokens(self, number: int) -> float:
-        """Real tokens of step `number`, estimated."""
-        return self.phases[self.phase_of(number)].tokens(self.rows(number))
+    def remaining_tokens(self) -> NDArray[np.float64]:
+        """Real tokens of the steps from each on, estimated: (steps + 1,), of the whole training first, 0 at the end."""
+        steps, second = self.settings.steps, self.phase_start
+        found = np.zeros(steps + 1)
+        for number in range(min(self.settings.ramp.steps, steps)):
+            found[number] = self.phases[self.phase_of(number)].tokens(self.rows(number))
+        rest = self.settings.ramp.steps
+        for phase, start, stop in zip(self.phases, (0, second), (second, steps), strict=False):
+            found[max(start, rest) : max(stop, rest)] = phase.tokens(phase.settings.batch)
+        return found[::-1].cumsum()[::-1]

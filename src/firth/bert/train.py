@@ -19,6 +19,7 @@ from firth.bert.curve import Curve, OnMetrics
 from firth.bert.device import Device
 from firth.bert.evaluation import HeldOut
 from firth.bert.folder import Bert
+from firth.bert.meters import Meters, Work
 from firth.bert.optimizer import make_optimizer, moments, restore
 from firth.bert.plan import Cursor
 from firth.bert.schedule import Progress, Schedule
@@ -127,6 +128,7 @@ class _Training:
         self.settings, self.identity, self.device, self.stop = settings, identity, device, stop
         self.tokenizer, self.heads = store.tokenizer, trained_heads(settings, init)
         self.steps = Steps(Text.of(store.train), store.tokenizer, settings)
+        self.left = self.steps.remaining_tokens()
         self.heldout = HeldOut.of(store, settings, HELDOUT_SEED)
         self.model = first_weights(settings, store.tokenizer, init, store.unigrams).to(device.kind).train()
         self.optimizer = make_optimizer(self.model, settings.optimizer)
@@ -158,12 +160,14 @@ class _Training:
         module = BertModule(
             self.model, self.optimizer, self.settings, self.device, self._rate_of, self._after_step, self._over
         )
-        total, before = self._expected()
-        self.meter = Meter(self.identity.stage, total, "tokens")
+        self.meter = Meter(self.identity.stage, self._expected(), "tokens", 60.0 * self.settings.minutes or None)
+        work = Work.of(self.model.architecture, self.settings.next_sentence)
+        spent = self.curve.last("train/cost")
+        self.meters = Meters(work, self.device, self.settings.devices, self.settings.price, spent)
         with self.meter, closing(ahead(self._planned(), STEPS_AHEAD)) as steps:
-            self.meter.resume_at(before)
+            self.meter.resume_at(self.done.tokens, self.done.seconds)
             self.saved_at = self.step_started = time.monotonic()
-            run_steps(module, steps)
+            run_steps(module, self.meters.waiting(steps))
 
     def _planned(self) -> Iterator[Step]:
         cursor = self.cursor
@@ -172,13 +176,10 @@ class _Training:
             cursor = step.after
             yield step._replace(batches=[self.device.pinned(batch) for batch in step.batches])
 
-    def _expected(self) -> tuple[float | None, float]:
-        """Tokens of the whole training, as far as that is known before it, and of what is done."""
-        if self.settings.minutes:
-            return None, self.done.tokens
-        counts = np.cumsum([0.0, *(self.steps.tokens(number) for number in range(self.settings.steps))])
-        total = float(counts[-1])
-        return min(total, self.settings.tokens or total), float(counts[self.done.steps])
+    def _expected(self) -> float:
+        """Tokens of the whole training, as far as that can be known by now."""
+        total = self.done.tokens + float(self.left[self.done.steps])
+        return max(self.done.tokens, min(total, self.settings.tokens or total))
 
     def _resume(self) -> None:
         checkpoint = self.checkpoints.latest()
@@ -210,12 +211,15 @@ class _Training:
         # Without a time budget no time is kept: a training that goes on has the bytes of an unbroken one.
         timed = self.done.seconds + seconds if self.settings.minutes else 0.0
         self.done, self.cursor = Progress(step.number + 1, self.done.tokens + step.tokens, timed), step.after
-        self.curve.add(losses, step.tokens, seconds)
+        self.curve.add(losses)
+        self.meters.add(step.counts, seconds)
         last = self._over()
         looks = self.heldout is not None and (last or self.done.steps % self.settings.heldout.every == 0)
         if looks or last or self.done.steps % ROW_STEPS == 0:
             self._row(looks)
-        self.meter.advance(self.steps.tokens(step.number), self.curve.note())
+        note = ", ".join(filter(None, (self.curve.note(), self.meters.note(self.meter.left))))
+        self.meter.expect(self._expected())
+        self.meter.advance(step.tokens, note, self.done.seconds)
         if self.stop.requested:
             self._save()
             leave()
@@ -227,7 +231,7 @@ class _Training:
         found = self.heldout.look(self.model, self.device) if looks and self.heldout is not None else None
         if found is not None and not math.isfinite(found["mlm_loss"]):
             raise self._diverged(f"the held-out loss is {found['mlm_loss']}")
-        self.curve.row(self.done.steps, self.done.tokens, self.rate, found, {})
+        self.curve.row(self.done.steps, self.done.tokens, self.rate, found, self.meters.row())
 
     def _save(self) -> None:
         """Checkpoint what is done; weights that are not finite are never saved."""
