@@ -11,6 +11,7 @@ from one_thread import one_thread  # noqa: F401
 from toy_bert import toy_bert
 
 from firth.bert.architecture import Architecture
+from firth.bert.dropout import Dropout
 from firth.bert.model import Pretraining, initialise
 
 SHAPE = Architecture(vocabulary=60, layers=3, hidden=24, heads=3, intermediate=48, positions=20)
@@ -168,7 +169,7 @@ def test_attention_is_dropped_in_training():
     model = Pretraining(SHAPE)
     initialise(model, 1)
     for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
+        if isinstance(module, Dropout):
             module.p = 0.0
     ids, segments, _ = batch()
     model.train()

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from firth.bert.dropout import Dropout
 from firth.bert.instances import Batch
 from firth.bert.model import SelfAttention
 from firth.bert.packing import IGNORED
@@ -44,7 +45,7 @@ def without_dropout(model):
     for module in model.modules():
         if isinstance(module, SelfAttention):
             module.dropout = 0.0
-        elif isinstance(module, torch.nn.Dropout):
+        elif isinstance(module, Dropout):
             module.p = 0.0
 
 

@@ -21,8 +21,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from firth.bert.dropout import dropped
+
 HALVES = (torch.bfloat16, torch.float16)
 """What flash attention computes in."""
+
+TOGETHER = 1 << 20
+"""Attention weights that are worked on together on a CPU."""
 
 
 class Packed(NamedTuple):
@@ -94,15 +99,30 @@ def _on_grid(query: Tensor, key: Tensor, value: Tensor, heads: int, packed: Pack
     query, key, value = (
         spread.view(rows, packed.longest, *spread.shape[1:]).permute(2, 0, 3, 1, 4).unbind(0)
     )  # (N, A, L, D)
+    places = torch.arange(packed.longest, device=tokens.device)
     if packed.causal:  # padding stands behind all real tokens, which therefore do not see it
-        mask = None
+        seen = (places <= places[:, None])[None, None]  # (1, 1, L, L)
     else:
         lengths = packed.offsets.diff()[:, None].clamp(min=1)  # (N, 1): no row is all padding
-        mask = (torch.arange(packed.longest, device=lengths.device) < lengths)[:, None, None, :]
-    context = F.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=packed.causal
-    )
+        seen = (places < lengths)[:, None, None, :]  # (N, 1, 1, L)
+    if query.device.type == "cpu":
+        context = _in_parts(query, key, value, seen, dropout)
+    else:
+        context = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
     return context.transpose(1, 2).flatten(0, 1).index_select(0, packed.grid).flatten(1)
+
+
+def _in_parts(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, dropout: float) -> Tensor:
+    """The same, a few rows at a time, whose weights stay in the CPU's cache; with dropout torch's own is slower."""
+    rows, heads, longest, dimensions = query.shape
+    hidden = torch.zeros(seen.shape, dtype=query.dtype).masked_fill(~seen, -math.inf).expand(rows, -1, -1, -1)
+    query = query * (1.0 / math.sqrt(dimensions))
+    together = max(1, TOGETHER // (heads * longest * longest))
+    contexts = []
+    for q, k, v, h in zip(*(part.split(together) for part in (query, key, value, hidden)), strict=True):
+        weight = (q @ k.transpose(2, 3) + h).softmax(dim=-1)  # (n, A, L, L)
+        contexts.append(dropped(weight, dropout).to(v.dtype) @ v)
+    return torch.cat(contexts)
 
 
 def _split(hidden: Tensor, heads: int) -> Tensor:
