@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 import firth
-from firth.commands import corpus, evaluate, init, models, models_in_use, pretrain, project, tasks, tokens, vectors
+from firth.commands import (
+    corpus,
+    evaluate,
+    init,
+    models,
+    models_in_use,
+    pretrain,
+    project,
+    study,
+    tasks,
+    tokens,
+    vectors,
+)
 from firth.errors import FirthError
 
 app = typer.Typer(
@@ -22,6 +34,7 @@ app = typer.Typer(
 )
 project.add_to(app)
 init.add_to(app)
+study.add_to(app)
 models.add_to(app)
 tokens.add_to(app)
 pretrain.add_to(app)

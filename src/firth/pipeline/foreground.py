@@ -1,4 +1,4 @@
-"""`firth run`: the flow that the Prefect UI runs, in this process, with its progress on this terminal."""
+"""`firth run` and `firth study`: the flows of the Prefect UI, in this process, with their progress on this terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from firth.pipeline.orchestrator import log_file, prefect_api
 from firth.pipeline.schedule import Clock
 from firth.progress import duration
 
-FLOW = "flows/pipeline.py:pipeline"
+PIPELINE, STUDY = "flows/pipeline.py:pipeline", "flows/study.py:study"
 INTERRUPTED = 130
 
 NEXT = (
@@ -37,6 +37,32 @@ def run(
     """Run the flow for the project at `root`; its exit code. A wrong request is refused before anything starts."""
     clock = Clock()
     asked = plan.make(root, preset, overrides, stages)
+    arguments = {"preset": preset or AS_IS, "overrides": list(overrides), "stages": list(asked.targets)}
+    status, summary = _call(root, PIPELINE, arguments | {"promote": promote})
+    if status == 0:
+        _show(summary, clock)
+    return status
+
+
+def study(
+    root: Path, name: str, preset: str | None = None, overrides: Sequence[str] = (), seeds: int = 1, output: str = ""
+) -> int:
+    """Run the flow of studies, as `run`; its exit code."""
+    from firth.pipeline import study as studies
+
+    clock = Clock()
+    asked = studies.Asked(root, name, preset, tuple(overrides), seeds, output)
+    waiting = [each for each in studies.runs(asked) if each.found() is None]
+    print(f"{name}: {len(waiting)} of {len(asked.study.cells) * seeds} trainings to make", file=sys.stderr)
+    arguments = {"name": name, "preset": preset or AS_IS, "overrides": list(overrides)}
+    status, made = _call(root, STUDY, arguments | {"seeds": seeds, "output": output})
+    if status == 0:
+        print(f"done ({duration(clock.seconds)})\nstudy: {made['page']}")
+    return status
+
+
+def _call(root: Path, entrypoint: str, arguments: Mapping[str, Any]) -> tuple[int, Any]:
+    """Exit code and result of the flow at `entrypoint`; a failure is printed."""
     with Project(root) as project:
         width = max(map(len, project.graph().stages), default=0)
     os.chdir(root)  # the flow, like a worker, finds the project from the current folder
@@ -44,31 +70,24 @@ def run(
     console.print("starting Prefect …", style="dim")
     try:
         with prefect_api(root) as wait_for_api:
-            flow = _flow(console, width, root)
+            flow = _flow(console, width, root, entrypoint)
             wait_for_api()
-            summary = flow(
-                preset=preset or AS_IS,
-                overrides=list(overrides),
-                stages=list(asked.targets),
-                promote=promote,
-            )
+            return 0, flow(**arguments)
     except KeyboardInterrupt:
         print("cancelled; finished stages are kept, a started training goes on from its checkpoint", file=sys.stderr)
-        return INTERRUPTED
+        return INTERRUPTED, None
     except FirthError as error:
         _show_failure(console, error)
-        return 1
-    _show(summary, clock)
-    return 0
+        return 1, None
 
 
-def _flow(console: Console, width: int, root: Path) -> Any:
+def _flow(console: Console, width: int, root: Path, entrypoint: str) -> Any:
     from prefect.flows import load_flow_from_entrypoint
 
     from firth.pipeline import terminal
 
     terminal.listen(console, width, log_file(root))
-    return load_flow_from_entrypoint(f"{root / FLOW}")
+    return load_flow_from_entrypoint(f"{root / entrypoint}")
 
 
 def _show_failure(console: Console, error: FirthError) -> None:

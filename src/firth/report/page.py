@@ -27,7 +27,25 @@ def render(report: Mapping[str, Any], *, data: str, run: Mapping[str, Any] | Non
         data: Relative address of the project's `data` folder, as seen from where the page will lie.
         run: What is known only after the stage: see `firth.report.final.render`. None leaves those sections out.
     """
-    templates = Environment(
+    return (
+        templates()
+        .get_template("page.html")
+        .render(
+            report=report,
+            run=run,
+            data=data,
+            models=[(name, report["models"][name]) for name in report["order"]],
+            suites=SUITES,
+            suite_titles=SUITES | SUITE_OF_BERT | {task["task"]: task["title"] for task in report["tasks"]},
+            headline=_headline(report),
+            charts=word_charts(report) | bert_charts(report),
+        )
+    )
+
+
+def templates() -> Environment:
+    """The pages' templates, with what they all use: filters, and what their content policies let run."""
+    found = Environment(
         loader=PackageLoader("firth.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -35,7 +53,7 @@ def render(report: Mapping[str, Any], *, data: str, run: Mapping[str, Any] | Non
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {
+    found.filters |= {
         "number": number,
         "score": score,
         "percent": percent,
@@ -47,19 +65,12 @@ def render(report: Mapping[str, Any], *, data: str, run: Mapping[str, Any] | Non
         "measured": measured,
         "capital": capital,
     }
-    templates.globals["swatch"] = sense_swatch
-    return templates.get_template("page.html").render(
-        report=report,
-        run=run,
-        data=data,
-        models=[(name, report["models"][name]) for name in report["order"]],
-        suites=SUITES,
-        suite_titles=SUITES | SUITE_OF_BERT | {task["task"]: task["title"] for task in report["tasks"]},
-        headline=_headline(report),
-        charts=word_charts(report) | bert_charts(report),
-        style_hash=_csp_hash("style.css"),
-        script_hash=_csp_hash("theme.js"),
-    )
+    found.globals |= {
+        "swatch": sense_swatch,
+        "style_hash": _csp_hash("style.css"),
+        "script_hash": _csp_hash("theme.js"),
+    }
+    return found
 
 
 def _headline(report: Mapping[str, Any]) -> list[str]:

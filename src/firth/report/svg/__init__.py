@@ -8,6 +8,7 @@ from firth.report.svg.heat import attention_chart, head_thumbnail, strength_key
 from firth.report.svg.intervals import interval_chart
 from firth.report.svg.loss import loss_chart
 from firth.report.svg.scatter import map_chart
+from firth.report.svg.seeds import seed_chart
 from firth.report.svg.senses import sense_chart, sense_swatch, static_chart
 from firth.report.svg.strips import span, strip_chart
 from firth.report.svg.systems import system_chart
@@ -22,6 +23,7 @@ __all__ = [
     "loss_chart",
     "map_chart",
     "relation_chart",
+    "seed_chart",
     "sense_chart",
     "sense_swatch",
     "span",
