@@ -13,23 +13,46 @@ import torch
 from firth.bert.packing import PackedBatch
 from firth.config.bert import Bert
 from firth.errors import ConfigError
+from firth.training.place import Place
 from firth.training.products import fast_products
 
 
 @dataclass(frozen=True)
 class Device:
-    """`cpu` or `cuda`, and the precision of matrix products."""
+    """`cpu` or `cuda`, the precision of matrix products, and which of this machine's GPUs it is."""
 
     kind: Literal["cpu", "cuda"]
     precision: Literal["fp32", "bf16"]
+    index: int = 0
 
     @classmethod
-    def of(cls, settings: Bert) -> Device:
-        """What `accelerator` means on this machine; `ConfigError` where it asks for what is not there."""
+    def of(cls, settings: Bert, place: Place | None = None) -> Device:
+        """What `accelerator` means on this machine, for the process in `place` (by default the only one).
+
+        Raises:
+            ConfigError: it asks for a device that is not there, or for fewer than there are processes here.
+        """
         available = torch.cuda.is_available()
         if settings.accelerator == "cuda" and not available:
             raise ConfigError("bert.accelerator is cuda, but torch finds no CUDA device here; set it to cpu or auto")
-        return cls("cuda" if available and settings.accelerator != "cpu" else "cpu", settings.precision)
+        kind: Literal["cpu", "cuda"] = "cuda" if available and settings.accelerator != "cpu" else "cpu"
+        place = place or Place()
+        if kind == "cpu" or place.count == 1:
+            return cls(kind, settings.precision)
+        gpus = torch.cuda.device_count()
+        if gpus == 1 and place.address:  # whoever started the processes has left each its own GPU
+            return cls(kind, settings.precision)
+        if gpus < place.neighbours:
+            raise ConfigError(
+                f"bert.devices asks for {place.neighbours} GPUs on this machine, but torch finds {gpus} here; "
+                "lower it, or set bert.accelerator to cpu"
+            )
+        return cls(kind, settings.precision, place.local)
+
+    def use(self) -> None:
+        """Make this GPU the calling thread's own: `cuda` is it from now on."""
+        if self.index:
+            torch.cuda.set_device(self.index)
 
     def autocast(self) -> AbstractContextManager[object]:
         """bf16 where it is asked for; weights and losses stay float32."""

@@ -15,8 +15,10 @@ from firth.bert.device import Device
 from firth.bert.instances import Instances
 from firth.bert.model import Pretraining
 from firth.bert.packing import PackedBatch, pack
+from firth.bert.shares import SPARE, Share, spare
 from firth.bert.text import Text
 from firth.config.bert import Bert
+from firth.training.processes import Processes
 from firth.wordpiece.store import TokenStore
 
 ROWS = 32
@@ -48,18 +50,20 @@ class HeldOut:
         return cls(batches, float(unigram_losses(store.unigrams)[labels].mean()))
 
     @torch.no_grad()
-    def look(self, model: Pretraining, device: Device) -> dict[str, Any]:
+    def look(self, model: Pretraining, device: Device, processes: Processes | None = None) -> dict[str, Any]:
         """`heldout` of a history row: losses, accuracies, and over how many predictions and instances.
 
         `nsp_majority` is the accuracy of always giving the commoner answer: about one half, and more where most
-        documents are single sentences, which can only be followed by another document's.
+        documents are single sentences, which can only be followed by another document's. Several `processes` share
+        the batches and all get the same answer.
         """
         was_training = model.training
         model.eval()
         mlm_loss = nsp_loss = 0.0
         mlm_right = nsp_right = predictions = instances = pairs = following = 0
-        for held in self.batches:
-            batch = device.moved(held)
+        processes = processes or Processes()
+        for number in Share(processes.rank, processes.count).of(len(self.batches)):
+            batch = device.moved(spare(self.batches[0]) if number == SPARE else self.batches[number])
             with device.autocast():
                 logits = model.packed(batch.ids, batch.segments, batch.layout, batch.predicted)
             losses = F.cross_entropy(logits.mlm.float(), batch.masked_lm_labels, reduction="none")
@@ -74,6 +78,10 @@ class HeldOut:
                 following += int((batch.next_sentence_labels == 0).sum())
                 pairs += batch.instances
         model.train(was_training)
+        mlm_loss, nsp_loss, *counts = processes.sum(
+            (mlm_loss, nsp_loss, mlm_right, nsp_right, predictions, instances, pairs, following)
+        )
+        mlm_right, nsp_right, predictions, instances, pairs, following = map(int, counts)
         return {
             "mlm_loss": mlm_loss / predictions,
             "mlm_accuracy": mlm_right / predictions,

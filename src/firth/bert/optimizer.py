@@ -14,6 +14,7 @@ from firth.bert.lamb import Lamb
 from firth.bert.model import Pretraining
 from firth.bert.muon import Muon
 from firth.config.bert import Optimizer
+from firth.training.parts import held_like, whole
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "momentum_buffer")
 """What is kept of a parameter, beside the number of updates: the first two by AdamW and LAMB, the last by Muon."""
@@ -73,7 +74,7 @@ def clip(model: nn.Module, largest: float) -> torch.Tensor:
     norm = torch.nn.utils.get_total_norm(gradients)
     if largest > 0:
         torch.nn.utils.clip_grads_with_norm_(model.parameters(), largest, norm)
-    return norm
+    return whole(norm)
 
 
 def moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -82,7 +83,7 @@ def moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tupl
         state = optimizer.state.get(parameter, {})
         for moment in MOMENTS:
             if moment in state:
-                yield f"{moment}.{name}", state[moment].detach().cpu().numpy()
+                yield f"{moment}.{name}", whole(state[moment].detach()).cpu().numpy()
 
 
 def restore(model: nn.Module, optimizer: torch.optim.Optimizer, arrays: dict[str, NDArray[Any]], updates: int) -> None:
@@ -91,7 +92,7 @@ def restore(model: nn.Module, optimizer: torch.optim.Optimizer, arrays: dict[str
         kept = [moment for moment in MOMENTS if f"{moment}.{name}" in arrays]
         if not kept:
             continue
-        state = {m: torch.from_numpy(arrays[f"{m}.{name}"].copy()).to(parameter.device) for m in kept}
+        state = {m: held_like(parameter, torch.from_numpy(arrays[f"{m}.{name}"].copy())) for m in kept}
         if "exp_avg" in state:  # AdamW counts here, with its moments
             state["step"] = torch.tensor(float(updates), device=parameter.device, dtype=torch.float32)
         optimizer.state[parameter] = state

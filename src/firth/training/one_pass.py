@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -16,8 +16,13 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 
-def one_pass(module: LightningModule, steps: Iterable[Any], accelerator: str = "cpu") -> None:
-    """Hand each of `steps` to the module's `training_step`, on one device.
+def one_pass(
+    module: LightningModule,
+    steps: Iterable[Any],
+    accelerator: str = "cpu",
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Hand each of `steps` to the module's `training_step`, on one device, or as `options` of the Trainer say.
 
     Returns at the end of `steps`, or after the step in which SIGTERM came: Lightning's own answer to that signal would
     end the process with exit code 0. Ctrl-C is raised as KeyboardInterrupt, which Lightning makes an exit of.
@@ -27,11 +32,11 @@ def one_pass(module: LightningModule, steps: Iterable[Any], accelerator: str = "
         trainer = Trainer(
             max_epochs=1,
             accelerator=accelerator,
-            devices=1,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            **(options or {"devices": 1}),
         )
         try:
             trainer.fit(module, train_dataloaders=steps)

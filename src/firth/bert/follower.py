@@ -1,0 +1,29 @@
+"""A pretraining's second process and those behind it, on the machine of the first: `python -m firth.bert.follower`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from firth.bert.train import follow
+from firth.config.bert import Bert
+from firth.errors import FirthError
+from firth.training.followers import met, received
+from firth.training.place import Place
+from firth.wordpiece.store import TokenStore
+
+
+def main() -> None:
+    """The task is on standard input: a token store's folder and settings."""
+    task = received(sys.stdin.buffer)
+    place = Place(task["rank"], task["count"], task["rank"], task["count"])
+    try:
+        store = TokenStore.open(Path(task["store"]))
+        follow(store, Bert.model_validate(task["settings"]), place, met(task))
+    except FirthError as error:
+        print(f"process {place.rank + 1} of {place.count}: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
