@@ -54,9 +54,15 @@ class Curve:
         since.pairs += losses.pairs
 
     def row(
-        self, step: int, tokens: int, rate: float, heldout: dict[str, Any] | None, meters: dict[str, float]
+        self,
+        step: int,
+        tokens: int,
+        rate: float,
+        heldout: dict[str, Any] | None,
+        meters: dict[str, float],
+        counts: dict[str, int],
     ) -> None:
-        """Close a row: means since the last one, and a look at held-out text if there was one.
+        """Close a row: means since the last one, a look at held-out text if there was one, what has been counted.
 
         What `meters` show goes to the log and to who listens, and into no history: it is another one each time.
         """
@@ -67,8 +73,11 @@ class Curve:
             "learning_rate": rate,
             "mlm_loss": since.mlm / since.predictions,
             "nsp_loss": since.nsp / since.pairs if since.pairs else None,
+            **counts,
         }
-        self.metrics = {f"train/{name}": row[name] for name in ("mlm_loss", "nsp_loss") if row[name] is not None}
+        self.metrics = {
+            f"train/{name}": row[name] for name in ("mlm_loss", "nsp_loss", *counts) if row[name] is not None
+        }
         if heldout is not None:
             row["heldout"] = heldout
             names = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "unigram_loss")

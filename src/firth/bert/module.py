@@ -12,15 +12,19 @@ import torch
 from lightning.pytorch import LightningModule
 
 from firth.bert.device import Device
+from firth.bert.joint import counted, is_shared_out
 from firth.bert.losses import cross_entropy
 from firth.bert.model import Pretraining
 from firth.bert.optimizer import clip, set_rate
 from firth.bert.packing import PackedBatch
 from firth.bert.plan import DROPOUT
+from firth.bert.spikes import Spikes
 from firth.bert.steps import Step
 from firth.config.bert import Bert
 from firth.errors import FirthError
+from firth.training.joint_pass import joint_backward, joint_options
 from firth.training.one_pass import one_pass
+from firth.training.processes import Processes
 from firth.training.splitmix import stream_start
 
 
@@ -57,46 +61,60 @@ class BertModule(LightningModule):
         settings: Bert,
         device: Device,
         rate: Rate,
+        spikes: Spikes,
         after: AfterStep,
         over: Over,
+        processes: Processes | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.model, self.settings, self.where, self.rate = model, settings, device, rate
-        self.after_step, self.over = after, over
-        self.updates = optimizer
+        self.spikes, self.after_step, self.over = spikes, after, over
+        self.updates, self.processes = optimizer, processes or Processes()
         self.forward_pass = torch.compile(model.packed) if settings.compile else model.packed
 
     def training_step(self, step: Step) -> torch.Tensor | None:
         """Update the weights from `step`; its loss, or None where the training has ended before it.
+
+        A spike's update is left out: weights and moments stay as they are.
 
         Raises:
             FirthError: a loss or a gradient is not finite; the weights are as before.
         """
         if self.over():
             return None
+        step = counted(step, self.processes)
         predictions, pairs = step.predictions, step.instances
         self.updates.zero_grad()
         sums = torch.zeros(2, dtype=torch.float64, device=self.where.kind)
-        for number, batch in enumerate(step.batches):
-            torch.manual_seed(stream_start(self.settings.seed, DROPOUT, step.number, number) >> 1)
+        for number, batch in zip(step.numbers, step.batches, strict=True):
+            torch.manual_seed(stream_start(self.settings.seed, DROPOUT, step.number, max(number, 0)) >> 1)
             mlm, nsp = self.losses(batch)
-            (mlm / predictions + nsp / pairs).backward()  # type: ignore[no-untyped-call]
+            self._backward(mlm / predictions + nsp / pairs, batch is step.batches[-1])
             sums += torch.stack((mlm, nsp)).detach()
         norm = clip(self.model, self.settings.optimizer.clip)
-        mlm_sum, nsp_sum, size = torch.stack((*sums, norm.double())).tolist()
+        *own, size = torch.stack((*sums, norm.double())).tolist()
+        mlm_sum, nsp_sum = self.processes.sum(own)
         loss = mlm_sum / predictions + nsp_sum / pairs
         for what, value in (("loss", loss), ("gradient's norm", size)):
             if not abs(value) < float("inf"):
-                raise FirthError(
+                error = FirthError(
                     f"bert: the {what} is {value} at step {step.number + 1}; lower bert.optimizer.learning_rate "
                     f"({self.settings.optimizer.learning_rate}) or lengthen the warm-up "
                     f"({self.settings.optimizer.warmup_steps} steps); the last checkpoint is kept"
                 )
+                raise self.processes.told_once(error)
         set_rate(self.updates, self.rate(step.number))
-        self.updates.step()
+        if not self.spikes.is_spike(size):
+            self.updates.step()
         self.after_step(step, Losses(mlm_sum, predictions, nsp_sum, pairs if self.settings.next_sentence else 0, size))
         return torch.tensor(loss)
+
+    def _backward(self, loss: torch.Tensor, last: bool) -> None:
+        if self.processes.count == 1:
+            loss.backward()  # type: ignore[no-untyped-call]
+        else:
+            joint_backward(self, self.model, loss, last)
 
     def losses(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed over the batch: of masked words and of next sentences (0 where there are none)."""
@@ -119,4 +137,9 @@ class BertModule(LightningModule):
 
 def run_steps(module: BertModule, steps: Iterable[Step]) -> None:
     """Run `steps`; see `one_pass`."""
-    one_pass(module, steps, module.where.kind)
+    settings, place = module.settings, module.processes.place
+    options = None
+    if place.count > 1:
+        gpu = module.where.index if module.where.kind == "cuda" else None
+        options = joint_options(place, gpu, is_shared_out(settings), unused=not settings.next_sentence)
+    one_pass(module, steps, module.where.kind, options)

@@ -1,4 +1,7 @@
-"""What a finished pretraining leaves: a model folder with `training.json` and `history.json`."""
+"""What a finished pretraining leaves: a model folder with `training.json` and `history.json`.
+
+A training by the clock leaves `schedule.safetensors` too: the rate of each step, by which `replay` repeats it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import save_file
+
 import firth
 from firth.bert.folder import is_model_folder, save, whole_folder
 from firth.bert.train import Identity, Pretrained
 from firth.canonical import read_json, write_json
 from firth.errors import IntegrityError
 
-TRAINING, HISTORY = "training.json", "history.json"
+TRAINING, HISTORY, SCHEDULE = "training.json", "history.json", "schedule.safetensors"
+
+RATES = "learning_rate"
+"""In the schedule: (steps,) float64."""
 
 
 def write_outputs(
@@ -31,6 +39,8 @@ def write_outputs(
     with whole_folder(folder, replaced) as part:
         save(part, trained.bert)
         write_json(part / HISTORY, trained.history)
+        if trained.rates is not None:
+            save_file({RATES: trained.rates}, part / SCHEDULE)
         write_json(
             part / TRAINING,
             {

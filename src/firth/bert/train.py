@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sys
 import time
@@ -13,16 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from firth.bert.continuation import first_weights, trained_heads
 from firth.bert.curve import Curve, OnMetrics
 from firth.bert.device import Device
 from firth.bert.evaluation import HeldOut
+from firth.bert.fitting import memory_explained
 from firth.bert.folder import Bert
 from firth.bert.meters import Meters, Work
 from firth.bert.optimizer import make_optimizer, moments, restore
 from firth.bert.plan import Cursor
 from firth.bert.schedule import Progress, Schedule
+from firth.bert.spikes import Spikes
 from firth.bert.steps import Step, Steps
 from firth.bert.text import Text
 from firth.config import bert as config
@@ -47,34 +51,50 @@ ROW_STEPS = 10
 STEPS_AHEAD = 4
 """Steps whose instances are made ahead."""
 
+RATES = "schedule.rates"
+"""Among a checkpoint's arrays: the rate of each step, (steps,) float64, of a training by the clock."""
+
 HELDOUT_SEED = 20_181_011
 """Of the held-out instances: the same ones under every seed of the training."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The model, the curve, the final scalars by metric name, tokens seen (without padding), steps."""
+    """The model, the curve, the final scalars by metric name, tokens seen (without padding), steps.
+
+    `rates` (steps,) are those of a training by the clock, or of one that repeats it; else None.
+    """
 
     bert: Bert
     history: list[dict[str, Any]]
     metrics: dict[str, float]
     tokens: int
     steps: int
+    rates: NDArray[np.float64] | None = None
 
 
 class Identity(TrainingIdentity):
     """Which training this is: same fingerprint, same weights (on one CPU family, with one build of torch)."""
 
     @classmethod
-    def of(cls, store: TokenStore, settings: config.Bert, init_digest: str = "") -> Identity:
+    def of(
+        cls,
+        store: TokenStore,
+        settings: config.Bert,
+        init_digest: str = "",
+        rates: NDArray[np.float64] | None = None,
+    ) -> Identity:
         """The identity of training on `store`, from the model of `init_digest` (sha256 of its weights) if there is one.
 
-        Only parameters that the weights depend on are part of it: not where the model to go on from lies.
+        Only parameters that the weights depend on are part of it: not where the model to go on from lies. With `rates`
+        it is the training that repeats one by the clock.
         """
         params = settings.model_dump(exclude={"checkpoint_seconds", "keep", "price", "init", "init_sha256"})
         inputs = {"data/tokens/pieces": store.digest}
         if init_digest:
             inputs["bert.init"] = init_digest
+        if rates is not None:
+            inputs["bert.replay"] = hashlib.sha256(rates.astype("<f8").tobytes()).hexdigest()
         return cls.with_code("bert", params, inputs, CODE, {"vocabulary": store.tokenizer.sha256})
 
 
@@ -85,10 +105,12 @@ def pretrain(
     on_metrics: OnMetrics,
     init: Bert | None = None,
     init_digest: str = "",
+    rates: NDArray[np.float64] | None = None,
 ) -> Pretrained:
     """Train a model on `store`, going on from the newest checkpoint in `run_folder` if there is one.
 
-    A training that was broken off and goes on ends with the same bytes as an unbroken one (on a CPU).
+    A training that was broken off and goes on ends with the same bytes as an unbroken one (on a CPU). By the clock
+    (`minutes`) no two are the same; but one with the `rates` that another recorded has that one's bytes.
 
     Args:
         store: the tokens.
@@ -97,20 +119,26 @@ def pretrain(
         on_metrics: called for each row of the history.
         init: a model to go on from, in place of new weights.
         init_digest: sha256 of its weights, part of the training's identity; by default that of the settings.
+        rates: (steps,), of a training by the clock that is repeated step by step.
 
     Raises:
         DataError: nothing to train on, or one document only where next sentences are to be predicted.
         ConfigError: a device that is not there; a model to go on from that does not fit.
         IntegrityError: the ids do not fit the vocabulary, or the checkpoint is another training's.
-        FirthError: a loss or a gradient is not finite; the last good checkpoint stays.
+        FirthError: a loss or a gradient is not finite, memory or disk is full; the last good checkpoint stays.
         SystemExit: 143, after SIGTERM and a checkpoint.
     """
     if store.train.tokens == 0:
         raise DataError("the training side of the token store is empty", store.folder)
-    identity = Identity.of(store, settings, (init_digest or settings.init_sha256) if init else "")
+    identity = Identity.of(store, settings, (init_digest or settings.init_sha256) if init else "", rates)
     device = Device.of(settings)
-    with run_lock(run_folder), stop_on_sigterm() as stop, device.reproducible(settings.threads):
-        return _Training(store, settings, run_folder, on_metrics, init, identity, device, stop).run()
+    with (
+        run_lock(run_folder),
+        stop_on_sigterm() as stop,
+        device.reproducible(settings.threads),
+        memory_explained(settings, device),
+    ):
+        return _Training(store, settings, run_folder, on_metrics, init, identity, device, stop, rates).run()
 
 
 class _Training:
@@ -124,6 +152,7 @@ class _Training:
         identity: Identity,
         device: Device,
         stop: StopRequest,
+        rates: NDArray[np.float64] | None,
     ) -> None:
         self.settings, self.identity, self.device, self.stop = settings, identity, device, stop
         self.tokenizer, self.heads = store.tokenizer, trained_heads(settings, init)
@@ -134,10 +163,12 @@ class _Training:
         self.optimizer = make_optimizer(self.model, settings.optimizer)
         self.checkpoints = Checkpoints(run_folder / "checkpoints", identity, settings.keep)
         self.curve = Curve(run_folder, on_metrics)
-        self.schedule = Schedule(settings)
+        self.schedule = Schedule(settings, None if rates is None else rates.tolist())
+        self.clocked = bool(settings.minutes) and rates is None
+        self.spikes = Spikes(settings.optimizer.skip_spikes)
         self.done = Progress()
         self.cursor = Cursor()
-        self.saved_step, self.saved_at, self.step_started, self.rate = -1, 0.0, 0.0, 0.0
+        self.saved_step, self.saved_at, self.step_started, self.counted_at, self.rate = -1, 0.0, 0.0, 0.0, 0.0
 
     def run(self) -> Pretrained:
         if self.heldout is None:
@@ -152,21 +183,31 @@ class _Training:
         if self.stop.requested:
             leave()
         bert = Bert(self.model.to("cpu").eval(), self.tokenizer, self.heads)
-        return Pretrained(bert, self.curve.history, self.curve.metrics, self.done.tokens, self.done.steps)
+        rates = np.array(self.schedule.realised) if self.schedule.realised else None
+        return Pretrained(bert, self.curve.history, self.curve.metrics, self.done.tokens, self.done.steps, rates)
 
     def _fit(self) -> None:
         from firth.bert.module import BertModule, run_steps
 
         module = BertModule(
-            self.model, self.optimizer, self.settings, self.device, self._rate_of, self._after_step, self._over
+            self.model,
+            self.optimizer,
+            self.settings,
+            self.device,
+            self._rate_of,
+            self.spikes,
+            self._after_step,
+            self._over,
         )
-        self.meter = Meter(self.identity.stage, self._expected(), "tokens", 60.0 * self.settings.minutes or None)
+        self.meter = Meter(
+            self.identity.stage, self._expected(), "tokens", 60.0 * self.settings.minutes * self.clocked or None
+        )
         work = Work.of(self.model.architecture, self.settings.next_sentence)
         spent = self.curve.last("train/cost")
         self.meters = Meters(work, self.device, self.settings.devices, self.settings.price, spent)
         with self.meter, closing(ahead(self._planned(), STEPS_AHEAD)) as steps:
             self.meter.resume_at(self.done.tokens, self.done.seconds)
-            self.saved_at = self.step_started = time.monotonic()
+            self.saved_at = self.step_started = self.counted_at = time.monotonic()
             run_steps(module, self.meters.waiting(steps))
 
     def _planned(self) -> Iterator[Step]:
@@ -189,11 +230,13 @@ class _Training:
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(torch.from_numpy(checkpoint.arrays[name]))
-        restore(self.model, self.optimizer, checkpoint.arrays, checkpoint.step)
         state = checkpoint.state
+        self.spikes.restore(state["spikes"])
+        restore(self.model, self.optimizer, checkpoint.arrays, checkpoint.step - self.spikes.skipped)
         self.saved_step = checkpoint.step
         self.done = Progress(checkpoint.step, state["tokens"], state["seconds"])
         self.schedule.warm = state["warm"]
+        self.schedule.realised = checkpoint.arrays[RATES].tolist() if RATES in checkpoint.arrays else []
         self.cursor = Cursor(**state["cursor"])
         self.curve.restore(state["curve"], checkpoint.step)
         where = f"step {checkpoint.step} of {self.settings.steps} ({compact(self.done.tokens)} tokens)"
@@ -207,9 +250,12 @@ class _Training:
         return self.schedule.over(self.done)
 
     def _after_step(self, step: Step, losses: Losses) -> None:
-        seconds = time.monotonic() - self.step_started
-        # Without a time budget no time is kept: a training that goes on has the bytes of an unbroken one.
-        timed = self.done.seconds + seconds if self.settings.minutes else 0.0
+        now = time.monotonic()
+        seconds = now - self.step_started
+        # Looks at held-out text and checkpoints count, too. Without a time budget no time is kept: a training that goes
+        # on has the bytes of an unbroken one.
+        timed = self.done.seconds + now - self.counted_at if self.clocked else 0.0
+        self.counted_at = now
         self.done, self.cursor = Progress(step.number + 1, self.done.tokens + step.tokens, timed), step.after
         self.curve.add(losses)
         self.meters.add(step.counts, seconds)
@@ -231,7 +277,7 @@ class _Training:
         found = self.heldout.look(self.model, self.device) if looks and self.heldout is not None else None
         if found is not None and not math.isfinite(found["mlm_loss"]):
             raise self._diverged(f"the held-out loss is {found['mlm_loss']}")
-        self.curve.row(self.done.steps, self.done.tokens, self.rate, found, self.meters.row())
+        self.curve.row(self.done.steps, self.done.tokens, self.rate, found, self.meters.row(), self.spikes.counts)
 
     def _save(self) -> None:
         """Checkpoint what is done; weights that are not finite are never saved."""
@@ -244,8 +290,12 @@ class _Training:
             "tokens": self.done.tokens,
             "seconds": self.done.seconds,
             "warm": self.schedule.warm,
+            "spikes": self.spikes.state,
         }
-        self.checkpoints.save(self.done.steps, weights | dict(moments(self.model, self.optimizer)), state)
+        arrays: dict[str, NDArray[Any]] = weights | dict(moments(self.model, self.optimizer))
+        if self.schedule.realised:
+            arrays[RATES] = np.array(self.schedule.realised)
+        self.checkpoints.save(self.done.steps, arrays, state)
         self.saved_at, self.saved_step = time.monotonic(), self.done.steps
 
     def _diverged(self, what: str) -> FirthError:
