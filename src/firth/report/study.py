@@ -35,7 +35,10 @@ def render(results: Mapping[str, Any]) -> str:
         for each in results["measures"]
     }
     said = {each["key"]: findings(each, results["paper"], len(results["seeds"])) for each in results["measures"]}
-    return templates().get_template("study.html").render(results=results, charts=charts, said=said)
+    against = {each["key"]: {one["cell"]: one for one in each["differences"]} for each in results["measures"]}
+    found = templates()
+    found.filters |= {"difference": difference, "interval": interval}
+    return found.get_template("study.html").render(results=results, charts=charts, said=said, against=against)
 
 
 def findings(measure: Mapping[str, Any], paper: str, seeds: int) -> list[str]:
@@ -55,8 +58,11 @@ def findings(measure: Mapping[str, Any], paper: str, seeds: int) -> list[str]:
     ] + [f"{each['cell']}: no clear difference from {paper}." for each in measure["differences"] if not each["clear"]]
 
 
-def interval(difference: Mapping[str, Any]) -> str:
-    """`+0.012 to +0.034`; empty where there is none."""
-    if difference["low"] is None:
-        return ""
-    return signed(f"{difference['low']:+.3f} to {difference['high']:+.3f}")
+def difference(value: float) -> str:
+    """`+0.012`, with a true minus sign; a zero has none."""
+    return signed(f"{value:+.3f}") if abs(value) >= 0.0005 else "0.000"
+
+
+def interval(one: Mapping[str, Any]) -> str:
+    """`+0.012 to +0.034`; a dash where there is none."""
+    return "–" if one["low"] is None else f"{difference(one['low'])} to {difference(one['high'])}"
