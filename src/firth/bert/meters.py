@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import time
@@ -117,6 +118,15 @@ def peak_memory(device: Device) -> float:
     if device.kind == "cuda":
         return torch.cuda.max_memory_allocated() / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def memory_in_use(device: Device) -> str:
+    """How much memory there is and is in use, in a few words."""
+    if device.kind == "cuda":
+        free, total = torch.cuda.mem_get_info()
+        return f"{(total - free) / 1e9:.1f} of {total / 1e9:.1f} GB in use"
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return f"this process held {peak_memory(device):.1f} of {total / 1e9:.1f} GB"
 
 
 class Meters:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from firth.config.bert import Bert, Size
 from firth.config.load import preset_text, with_overrides
 from firth.errors import ConfigError, FirthError, IntegrityError
+
+if TYPE_CHECKING:
+    from firth.bert.architecture import Architecture
+    from firth.wordpiece.store import TokenStore
+
+MOST_STEPS = 10_000_000
+"""Where something else ends the training: the most that the settings allow."""
 
 STAND_INS: dict[Size, str] = {"tiny": "mini", "medium": "small"}
 """Sizes without a preset of their own, and whose they take."""
@@ -31,6 +38,16 @@ def pretrain(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps; the warm-up becomes at most a tenth of them.")
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, help="Train for so many minutes: the rate falls to 0 as they end; steps do not limit it."
+        ),
+    ] = None,
+    token_budget: Annotated[
+        int | None,
+        typer.Option(min=1, help="Train on so many tokens, padding not counted; steps do not limit it."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="bert.KEY=VALUE", help="Change one setting; repeatable."),
@@ -39,16 +56,36 @@ def pretrain(
     init: Annotated[
         Path | None, typer.Option(help="Model to go on from: a folder of ours or of Hugging Face's.")
     ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Train this model again, by its own settings and, if it was trained by the clock, at the rates that "
+            "it recorded for each step: on a CPU the same bytes come out.",
+        ),
+    ] = None,
     run_folder: Annotated[
         Path | None, typer.Option(help="Folder for checkpoints and metrics; default: beside the model.")
     ] = None,
+    find_micro_batch: Annotated[
+        bool,
+        typer.Option(
+            "--find-micro-batch", help="Only find the largest bert.micro_batch that fits into memory; train nothing."
+        ),
+    ] = False,
 ) -> None:
     """Pretrain a BERT on a token store: no project, no DVC, no tracker.
 
     Settings are those of the preset of the size (tiny: mini's, medium: small's), on all cores of this machine or its
     GPU. Started again with the same arguments it goes on from its last checkpoint.
     """
+    if replay and (size or steps or minutes or token_budget or set_ or params):
+        raise ConfigError(
+            "--replay takes all settings from the model: leave out --size, --steps, --minutes, --token-budget, --set "
+            "and --params"
+        )
     from firth.bert.outputs import HISTORY, is_result_of, write_outputs
+    from firth.bert.replay import Recorded
     from firth.bert.train import Identity
     from firth.bert.train import pretrain as train
     from firth.canonical import read_json
@@ -57,14 +94,23 @@ def pretrain(
 
     model = load_model(init) if init else None
     positions = model.model.architecture.positions if model else None
-    settings = settings_of(params, size, steps, set_ or [], positions)
+    recorded = Recorded.of(replay) if replay else None
+    if recorded:
+        settings, rates = recorded.settings, recorded.rates
+    else:
+        settings, rates = settings_of(params, size, steps, set_ or [], positions, minutes, token_budget), None
     digest = folder_digest(init) if init else ""
     if settings.init and not init:
         model, digest = load_model(Path(settings.init)), folder_digest(Path(settings.init))
         if digest != settings.init_sha256:
             raise IntegrityError(f"{settings.init}: sha256 {digest}, but bert.init_sha256 is {settings.init_sha256}")
     store = TokenStore.open(tokens)
-    identity = Identity.of(store, settings, digest)
+    if find_micro_batch:
+        _say_micro_batches(store, settings, model.model.architecture if model else None)
+        return
+    if recorded:
+        recorded.check(store, digest)
+    identity = Identity.of(store, settings, digest, rates)
     if is_result_of(to, identity):
         print(f"{to} is the result of this very training already")
         _say_figures(read_json(to / HISTORY), to)
@@ -72,18 +118,26 @@ def pretrain(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise FirthError(f"{to}: not empty, and not the result of this training; name a new folder")
     runs = run_folder or to.with_name(f"{to.name}.run")
-    trained = train(store, settings, runs, lambda _step, _metrics: None, model, digest)
+    trained = train(store, settings, runs, lambda _step, _metrics: None, model, digest, rates)
     write_outputs(to, identity, trained)
     millions = trained.bert.model.architecture.parameters() / 1e6
     print(f"{to}: {millions:.1f}M parameters after {trained.steps} steps and {trained.tokens / 1e6:.1f}M tokens")
+    if recorded:
+        print(recorded.compared(to))
     _say_figures(trained.history, to)
     print(f"{runs} (checkpoints) may go")
 
 
 def settings_of(
-    params: Path | None, size: Size | None, steps: int | None, overrides: Sequence[str], positions: int | None = None
+    params: Path | None,
+    size: Size | None,
+    steps: int | None,
+    overrides: Sequence[str],
+    positions: int | None = None,
+    minutes: float | None = None,
+    token_budget: int | None = None,
 ) -> Bert:
-    """The settings that the options amount to; later ones win: file or preset, size, steps, `--set`.
+    """The settings that the options amount to; later ones win: file or preset, size, steps, budgets, `--set`.
 
     `positions` are those of a model to go on from: without a file they are kept.
 
@@ -109,6 +163,9 @@ def settings_of(
     if steps:
         warmup = min(usual.optimizer.warmup_steps, steps // 10)
         changes += [f"bert.steps={steps}", f"bert.optimizer.warmup_steps={warmup}"]
+    if minutes or token_budget:
+        changes += [f"bert.minutes={minutes or 0.0}", f"bert.tokens={token_budget or 0}"]
+        changes += [] if steps else [f"bert.steps={MOST_STEPS}"]
     return with_overrides(text, [*changes, *overrides], where)[1].bert
 
 
@@ -118,6 +175,14 @@ def _of_this_machine() -> list[str]:
 
     changes = ["bert.accelerator=auto", f"bert.threads={len(os.sched_getaffinity(0))}"]
     return changes if torch.cuda.is_available() else [*changes, "bert.precision=fp32", "bert.compile=false"]
+
+
+def _say_micro_batches(store: TokenStore, settings: Bert, architecture: Architecture | None) -> None:
+    from firth.bert.fitting import largest_micro_batch
+
+    print(f"--set bert.micro_batch={largest_micro_batch(store, settings, architecture)}")
+    if settings.second_phase.share:
+        print(f"--set bert.second_phase.micro_batch={largest_micro_batch(store, settings, architecture, phase=1)}")
 
 
 def _say_figures(history: Sequence[Mapping[str, Any]], folder: Path) -> None:
