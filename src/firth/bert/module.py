@@ -130,6 +130,9 @@ class BertModule(LightningModule):
         """The step with its batches on the device."""
         return batch._replace(batches=[self.where.moved(part) for part in batch.batches])
 
+    def configure_model(self) -> None:
+        """Nothing: where the model is shared out, that was done before its optimizer was made."""
+
     def configure_optimizers(self) -> list[Any]:
         """None: see `training_step`."""
         return []

@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,12 @@ from firth.bert.device import Device
 from firth.bert.evaluation import HeldOut
 from firth.bert.fitting import memory_explained
 from firth.bert.folder import Bert
+from firth.bert.joint import is_shared_out, placed, told, trained_model, weights_of
 from firth.bert.meters import Meters, Work
 from firth.bert.optimizer import make_optimizer, moments, restore
 from firth.bert.plan import Cursor
 from firth.bert.schedule import Progress, Schedule
+from firth.bert.shares import Share
 from firth.bert.spikes import Spikes
 from firth.bert.steps import Step, Steps
 from firth.bert.text import Text
@@ -35,7 +37,11 @@ from firth.progress import Meter, compact
 from firth.training.ahead import ahead
 from firth.training.checkpoint import Checkpoints
 from firth.training.fingerprint import TrainingIdentity
+from firth.training.followers import followers
 from firth.training.lock import run_lock
+from firth.training.parts import held_like, put_away
+from firth.training.place import Place, place_of
+from firth.training.processes import Meeting, Processes, compare, joined
 from firth.training.signals import StopRequest, leave, stop_on_sigterm
 from firth.wordpiece.store import TokenStore
 
@@ -126,52 +132,95 @@ def pretrain(
         ConfigError: a device that is not there; a model to go on from that does not fit.
         IntegrityError: the ids do not fit the vocabulary, or the checkpoint is another training's.
         FirthError: a loss or a gradient is not finite, memory or disk is full; the last good checkpoint stays.
-        SystemExit: 143, after SIGTERM and a checkpoint.
+        LostProcessError: one of several processes has gone.
+        SystemExit: 143, after SIGTERM and a checkpoint; 0 in a process that was started beside the first one.
     """
+    place = place_of(settings.devices)
+    if not place.first:
+        follow(store, settings, place)
+        raise SystemExit(0)
     if store.train.tokens == 0:
         raise DataError("the training side of the token store is empty", store.folder)
     identity = Identity.of(store, settings, (init_digest or settings.init_sha256) if init else "", rates)
-    device = Device.of(settings)
+    device = Device.of(settings, place)
     with (
         run_lock(run_folder),
         stop_on_sigterm() as stop,
         device.reproducible(settings.threads),
+        _together(store, settings, place, device) as processes,
         memory_explained(settings, device),
     ):
-        return _Training(store, settings, run_folder, on_metrics, init, identity, device, stop, rates).run()
+        return _Training(store, settings, run_folder, on_metrics, init, identity, device, stop, rates, processes).run()
+
+
+def follow(store: TokenStore, settings: config.Bert, place: Place, meeting: Meeting | None = None) -> None:
+    """Take part in a training whose first process is another one: met in `meeting`, or at the place's address.
+
+    Raises as `pretrain`.
+    """
+    identity = Identity.of(store, settings)
+    device = Device.of(settings, place)
+    with (
+        stop_on_sigterm() as stop,
+        device.reproducible(settings.threads),
+        joined(place, device.kind, meeting) as processes,
+        memory_explained(settings, device),
+    ):
+        _Training(store, settings, None, lambda *_: None, None, identity, device, stop, None, processes).run()
+
+
+@contextmanager
+def _together(store: TokenStore, settings: config.Bert, place: Place, device: Device) -> Iterator[Processes]:
+    """The training's processes; unless somebody else has done so, the others are started."""
+    with ExitStack() as stack:
+        meeting = None
+        if place.count > 1 and not place.address:
+            task = {"store": str(store.folder.resolve()), "settings": settings.model_dump(mode="json")}
+            meeting = stack.enter_context(followers("firth.bert.follower", task, place.count))
+        yield stack.enter_context(joined(place, device.kind, meeting))
 
 
 class _Training:
+    """One process's part in a training; the first one, which alone has a run folder, keeps and tells what is found."""
+
     def __init__(
         self,
         store: TokenStore,
         settings: config.Bert,
-        run_folder: Path,
+        run_folder: Path | None,
         on_metrics: OnMetrics,
         init: Bert | None,
         identity: Identity,
         device: Device,
         stop: StopRequest,
         rates: NDArray[np.float64] | None,
+        processes: Processes,
     ) -> None:
         self.settings, self.identity, self.device, self.stop = settings, identity, device, stop
+        self.processes, self.first = processes, processes.first
+        if processes.count > 1:
+            device.use()
+            compare(Identity.of(store, settings), processes)
         self.tokenizer, self.heads = store.tokenizer, trained_heads(settings, init)
-        self.steps = Steps(Text.of(store.train), store.tokenizer, settings)
+        share = Share(processes.rank, processes.count)
+        self.steps = Steps(Text.of(store.train), store.tokenizer, settings, share)
         self.left = self.steps.remaining_tokens()
         self.heldout = HeldOut.of(store, settings, HELDOUT_SEED)
-        self.model = first_weights(settings, store.tokenizer, init, store.unigrams).to(device.kind).train()
+        model = first_weights(settings, store.tokenizer, init, store.unigrams) if self.first else None
+        self.model = placed(model, settings, device, processes)
         self.optimizer = make_optimizer(self.model, settings.optimizer)
-        self.checkpoints = Checkpoints(run_folder / "checkpoints", identity, settings.keep)
-        self.curve = Curve(run_folder, on_metrics)
-        self.schedule = Schedule(settings, None if rates is None else rates.tolist())
-        self.clocked = bool(settings.minutes) and rates is None
+        self.checkpoints = Checkpoints(run_folder / "checkpoints", identity, settings.keep) if run_folder else None
+        self.curve = Curve(run_folder or Path(), on_metrics)
+        repeated = processes.tell(None if rates is None else rates.tolist())
+        self.schedule = Schedule(settings, repeated)
+        self.clocked = bool(settings.minutes) and repeated is None
         self.spikes = Spikes(settings.optimizer.skip_spikes)
         self.done = Progress()
         self.cursor = Cursor()
         self.saved_step, self.saved_at, self.step_started, self.counted_at, self.rate = -1, 0.0, 0.0, 0.0, 0.0
 
     def run(self) -> Pretrained:
-        if self.heldout is None:
+        if self.heldout is None and self.first:
             print(
                 f"{self.identity.stage}: no held-out text, so nothing is measured on any", file=sys.stderr, flush=True
             )
@@ -182,7 +231,7 @@ class _Training:
             self._save()
         if self.stop.requested:
             leave()
-        bert = Bert(self.model.to("cpu").eval(), self.tokenizer, self.heads)
+        bert = Bert(trained_model(self.model, self.settings), self.tokenizer, self.heads)
         rates = np.array(self.schedule.realised) if self.schedule.realised else None
         return Pretrained(bert, self.curve.history, self.curve.metrics, self.done.tokens, self.done.steps, rates)
 
@@ -198,7 +247,12 @@ class _Training:
             self.spikes,
             self._after_step,
             self._over,
+            self.processes,
         )
+        if not self.first:
+            with closing(ahead(self._planned(), STEPS_AHEAD)) as steps:
+                run_steps(module, steps)
+            return
         self.meter = Meter(
             self.identity.stage, self._expected(), "tokens", 60.0 * self.settings.minutes * self.clocked or None
         )
@@ -211,6 +265,7 @@ class _Training:
             run_steps(module, self.meters.waiting(steps))
 
     def _planned(self) -> Iterator[Step]:
+        self.device.use()  # of this thread, too
         cursor = self.cursor
         for number in range(self.done.steps, self.settings.steps):
             step = self.steps.at(number, cursor)
@@ -223,13 +278,14 @@ class _Training:
         return max(self.done.tokens, min(total, self.settings.tokens or total))
 
     def _resume(self) -> None:
-        checkpoint = self.checkpoints.latest()
+        checkpoint = told(self.checkpoints.latest() if self.checkpoints else None, self.processes)
         if checkpoint is None:
-            self.curve.log.truncate(-1)
+            if self.first:
+                self.curve.log.truncate(-1)
             return
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
-                parameter.copy_(torch.from_numpy(checkpoint.arrays[name]))
+                parameter.copy_(held_like(parameter, torch.from_numpy(checkpoint.arrays[name])))
         state = checkpoint.state
         self.spikes.restore(state["spikes"])
         restore(self.model, self.optimizer, checkpoint.arrays, checkpoint.step - self.spikes.skipped)
@@ -238,6 +294,8 @@ class _Training:
         self.schedule.warm = state["warm"]
         self.schedule.realised = checkpoint.arrays[RATES].tolist() if RATES in checkpoint.arrays else []
         self.cursor = Cursor(**state["cursor"])
+        if not self.first:
+            return
         self.curve.restore(state["curve"], checkpoint.step)
         where = f"step {checkpoint.step} of {self.settings.steps} ({compact(self.done.tokens)} tokens)"
         print(f"{self.identity.stage}: goes on from its checkpoint at {where}", file=sys.stderr, flush=True)
@@ -256,34 +314,46 @@ class _Training:
         # on has the bytes of an unbroken one.
         timed = self.done.seconds + now - self.counted_at if self.clocked else 0.0
         self.counted_at = now
+        if self.clocked:  # by one clock, so that all end after the same step
+            (timed,), _ = self.processes.agree((timed,), False)
         self.done, self.cursor = Progress(step.number + 1, self.done.tokens + step.tokens, timed), step.after
-        self.curve.add(losses)
-        self.meters.add(step.counts, seconds)
+        if self.first:
+            self.curve.add(losses)
+            self.meters.add(step.counts, seconds)
         last = self._over()
         looks = self.heldout is not None and (last or self.done.steps % self.settings.heldout.every == 0)
         if looks or last or self.done.steps % ROW_STEPS == 0:
             self._row(looks)
-        note = ", ".join(filter(None, (self.curve.note(), self.meters.note(self.meter.left))))
-        self.meter.expect(self._expected())
-        self.meter.advance(step.tokens, note, self.done.seconds)
+        if self.first:
+            note = ", ".join(filter(None, (self.curve.note(), self.meters.note(self.meter.left))))
+            self.meter.expect(self._expected())
+            self.meter.advance(step.tokens, note, self.done.seconds)
+        due = time.monotonic() - self.saved_at >= self.settings.checkpoint_seconds
+        (save,), self.stop.requested = self.processes.agree((due,), self.stop.requested)
         if self.stop.requested:
             self._save()
             leave()
-        if time.monotonic() - self.saved_at >= self.settings.checkpoint_seconds:
+        if save:
             self._save()
         self.step_started = time.monotonic()
 
     def _row(self, looks: bool) -> None:
-        found = self.heldout.look(self.model, self.device) if looks and self.heldout is not None else None
+        found = None
+        if looks and self.heldout is not None:
+            found = self.heldout.look(self.model, self.device, self.processes)
+            put_away(self.model)
         if found is not None and not math.isfinite(found["mlm_loss"]):
-            raise self._diverged(f"the held-out loss is {found['mlm_loss']}")
-        self.curve.row(self.done.steps, self.done.tokens, self.rate, found, self.meters.row(), self.spikes.counts)
+            raise self.processes.told_once(self._diverged(f"the held-out loss is {found['mlm_loss']}"))
+        if self.first:
+            self.curve.row(self.done.steps, self.done.tokens, self.rate, found, self.meters.row(), self.spikes.counts)
 
     def _save(self) -> None:
         """Checkpoint what is done; weights that are not finite are never saved."""
-        weights = {name: parameter.detach().cpu().numpy() for name, parameter in self.model.named_parameters()}
+        if not (self.first or is_shared_out(self.settings)):
+            return
+        weights = weights_of(self.model)
         if not all(np.isfinite(array.sum(dtype=np.float64)) for array in weights.values()):
-            raise self._diverged("a weight is not finite")
+            raise self.processes.told_once(self._diverged("a weight is not finite"))
         state = {
             "curve": self.curve.state,
             "cursor": asdict(self.cursor),
@@ -295,7 +365,8 @@ class _Training:
         arrays: dict[str, NDArray[Any]] = weights | dict(moments(self.model, self.optimizer))
         if self.schedule.realised:
             arrays[RATES] = np.array(self.schedule.realised)
-        self.checkpoints.save(self.done.steps, arrays, state)
+        if self.checkpoints:
+            self.checkpoints.save(self.done.steps, arrays, state)
         self.saved_at, self.saved_step = time.monotonic(), self.done.steps
 
     def _diverged(self, what: str) -> FirthError:

@@ -32,6 +32,13 @@ def share_out(model: nn.Module, layers: list[nn.Module], mesh: DeviceMesh, metho
         register_fsdp_forward_method(model, method)
 
 
+def put_away(model: nn.Module) -> None:
+    """Leave `model` in parts again: after a pass without gradients what is outside its layers is still gathered."""
+    reshard = getattr(model, "reshard", None)
+    if reshard is not None:
+        reshard()
+
+
 def whole(tensor: Tensor) -> Tensor:
     """All of `tensor`, gathered from every process's part if need be: then all of them must call this."""
     gather = getattr(tensor, "full_tensor", None)

@@ -17,10 +17,14 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from firth.errors import PassingError
+from firth.errors import FirthError, PassingError
+from firth.training.fingerprint import TrainingIdentity
 from firth.training.place import Place
 
 Array = NDArray[Any]
+
+Meeting = dist.Store
+"""Where processes meet."""
 
 TIMEOUT_SECONDS = 300.0
 """How long a process waits for another one that is alive and does not answer."""
@@ -107,6 +111,15 @@ def joined(place: Place, kind: str, store: dist.Store | None = None) -> Iterator
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def compare(identity: TrainingIdentity, processes: Processes) -> None:
+    """Raise a `FirthError` unless all processes are at the same training: same data, settings and code."""
+    if processes.tell(identity.fingerprint) != identity.fingerprint:
+        raise FirthError(
+            f"process {processes.rank + 1} of {processes.count} is at another training than the first one: its data, "
+            "its params.yaml or its firth differs"
+        )
 
 
 def _join(place: Place, backend: str, store: dist.Store | None, timeout: timedelta) -> None:
