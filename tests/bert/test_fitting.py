@@ -147,10 +147,10 @@ print(largest_micro_batch(TokenStore.open(Path(sys.argv[1])), small_training(bat
 def test_under_a_limit_less_fits(tmp_path):
     fable_store(tmp_path)
     support = str(Path(fables.__file__).parent)
-    command = [sys.executable, "-c", LIMITED, str(tmp_path), support, str(6 << 30), str(1 << 15)]
+    command = [sys.executable, "-c", LIMITED, str(tmp_path), support, str(4 << 30), str(1 << 16)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout == "64\n"
-    assert done.stderr.splitlines() == ["bert: 32768 sequences at once do not fit", "bert: 64 sequences at once fit"]
+    assert done.stderr.splitlines() == ["bert: 65536 sequences at once do not fit", "bert: 64 sequences at once fit"]
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ import torch
 
 from firth.bert.architecture import Architecture
 from firth.bert.device import Device
+from firth.bert.losses import pretraining_losses
 from firth.bert.meters import memory_in_use
 from firth.bert.model import Pretraining
 from firth.bert.optimizer import make_optimizer
@@ -107,21 +108,18 @@ def longest_batch(phase: Phase, first_epoch: int, rows: int) -> PackedBatch:
 
 def try_updates(store: TokenStore, settings: Bert, architecture: Architecture, phase: int) -> None:
     """Two updates of a new model with micro batches of the settings' size."""
-    from firth.bert.module import BertModule
-    from firth.bert.spikes import Spikes
-
     device = Device.of(settings)
     with device.reproducible(settings.threads):
         model = Pretraining(architecture).to(device.kind).train()
         optimizer = make_optimizer(model, settings.optimizer)
         found = Steps(Text.of(store.train), store.tokenizer, settings).phases[phase]
         batch = device.moved(longest_batch(found, found.first.epoch, found.micro))
-        module = BertModule(
-            model, optimizer, settings, device, float, Spikes(0.0), lambda *_: None, lambda: False
-        )  # fmt: skip
+        forward = torch.compile(model.packed) if settings.compile else model.packed
         for _ in range(2):
             optimizer.zero_grad()
-            mlm, nsp = module.losses(batch)
+            with device.autocast():
+                logits = forward(batch.ids, batch.segments, batch.layout, batch.predicted)
+            mlm, nsp = pretraining_losses(logits, batch)
             (mlm + nsp).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         if device.kind == "cuda":

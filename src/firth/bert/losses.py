@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from firth.bert.packing import IGNORED
+from firth.bert.model import Logits
+from firth.bert.packing import IGNORED, PackedBatch
 
 ROWS = 16
 """Rows that are worked on together."""
@@ -26,6 +27,13 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     if logits.device.type != "cpu" or logits.dtype != torch.float32 or torch.compiler.is_compiling():
         return F.cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
     return _CrossEntropy.apply(logits, labels)  # type: ignore[no-any-return]
+
+
+def pretraining_losses(logits: Logits, batch: PackedBatch) -> tuple[Tensor, Tensor]:
+    """Summed over the batch: of masked words and of next sentences (0 where there are none)."""
+    mlm = cross_entropy(logits.mlm, batch.masked_lm_labels)
+    labels = batch.next_sentence_labels
+    return mlm, mlm.new_zeros(()) if labels is None else cross_entropy(logits.nsp, labels)
 
 
 class _CrossEntropy(torch.autograd.Function):

@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule
 
 from firth.bert.device import Device
 from firth.bert.joint import counted, is_shared_out
-from firth.bert.losses import cross_entropy
+from firth.bert.losses import pretraining_losses
 from firth.bert.model import Pretraining
 from firth.bert.optimizer import clip, set_rate
 from firth.bert.packing import PackedBatch
@@ -120,11 +120,7 @@ class BertModule(LightningModule):
         """Summed over the batch: of masked words and of next sentences (0 where there are none)."""
         with self.where.autocast():
             logits = self.forward_pass(batch.ids, batch.segments, batch.layout, batch.predicted)
-        mlm = cross_entropy(logits.mlm, batch.masked_lm_labels)
-        labels = batch.next_sentence_labels
-        if labels is None:
-            return mlm, mlm.new_zeros(())
-        return mlm, cross_entropy(logits.nsp, labels)
+        return pretraining_losses(logits, batch)
 
     def transfer_batch_to_device(self, batch: Step, _device: torch.device, _dataloader_idx: int) -> Step:
         """The step with its batches on the device."""
