@@ -1,18 +1,23 @@
 """Batches of random ids to pack, and what is compared of padded and packed ones."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from firth.bert.dropout import Dropout
 from firth.bert.instances import Batch
-from firth.bert.model import SelfAttention
+from firth.bert.model import Logits, SelfAttention
 from firth.bert.packing import IGNORED
 
 LENGTH = 12
 
 
-def rows(lengths, predictions, seed=0, segments=True, pairs=True):
+def rows(
+    lengths: Sequence[int], predictions: Sequence[int], seed: int = 0, segments: bool = True, pairs: bool = True
+) -> Batch:
     """A padded batch of random ids with rows of these lengths, each with so many predicted positions."""
     chance = np.random.default_rng(seed)
     width = max(lengths)
@@ -35,13 +40,13 @@ def rows(lengths, predictions, seed=0, segments=True, pairs=True):
     )
 
 
-def losses(logits, mlm_labels, nsp_labels):
+def losses(logits: Logits, mlm_labels: Tensor, nsp_labels: Tensor) -> tuple[Tensor, Tensor]:
     mlm = F.cross_entropy(logits.mlm, mlm_labels, reduction="sum", ignore_index=IGNORED)
     nsp = F.cross_entropy(logits.nsp, nsp_labels, reduction="sum", ignore_index=IGNORED)
     return mlm, nsp
 
 
-def without_dropout(model):
+def without_dropout(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, SelfAttention):
             module.dropout = 0.0
@@ -49,7 +54,11 @@ def without_dropout(model):
             module.p = 0.0
 
 
-def gradients(model, loss):
+def gradients(model: nn.Module, loss: Tensor) -> dict[str, Tensor]:
     model.zero_grad()
-    loss.backward()
-    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    loss.backward()  # type: ignore[no-untyped-call]
+    found = {}
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        found[name] = parameter.grad.clone()
+    return found

@@ -1,15 +1,20 @@
 """Instances of random documents under a toy vocabulary."""
 
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 from hypothesis import strategies as st
 
 from firth.bert import reference
-from firth.bert.instances import Instances
+from firth.bert.instances import Batch, Chosen, Instances
 from firth.bert.text import Text
 from firth.config.bert import Bert, Masking
+from firth.wordpiece import tokenizer
 from firth.wordpiece.store import Shard, Split
+
+Documents = Sequence[Sequence[Sequence[int]]]
 
 VOCABULARY, PAD, UNK, CLS, SEP, MASK = 60, 3, 1, 4, 0, 2
 CONTINUES = np.arange(VOCABULARY) % 3 == 0
@@ -17,16 +22,17 @@ CONTINUES[:5] = False
 
 
 class Tokenizer(SimpleNamespace):
-    def __len__(self):
+    def __len__(self) -> int:
         return VOCABULARY
 
 
-TOKENIZER = Tokenizer(
-    pad=PAD, unk=UNK, cls=CLS, sep=SEP, mask=MASK, special=frozenset(range(5)), continues=CONTINUES
-)  # fmt: skip
+TOKENIZER = cast(
+    tokenizer.Tokenizer,
+    Tokenizer(pad=PAD, unk=UNK, cls=CLS, sep=SEP, mask=MASK, special=frozenset(range(5)), continues=CONTINUES),
+)
 
 
-def split_of(documents, per_shard=3, dtype=np.uint16):
+def split_of(documents: Documents, per_shard: int = 3, dtype: Any = np.uint16) -> Split:
     """The documents (lists of lists of ids) as a side of a token store."""
     shards = []
     for at in range(0, len(documents), per_shard):
@@ -44,22 +50,22 @@ def split_of(documents, per_shard=3, dtype=np.uint16):
     return Split(shards, sum(map(len, sentences)), len(sentences), len(documents))
 
 
-def settings_of(length=32, short=0.1, next_sentence=True, **masking):
+def settings_of(length: int = 32, short: float = 0.1, next_sentence: bool = True, **masking: Any) -> Bert:
     return Bert(
         size="tiny", positions=512, length=length, short_sequences=short, next_sentence=next_sentence,
         masking=Masking(**masking),
     )  # fmt: skip
 
 
-def instances_of(documents, settings, seed=1, **shards):
+def instances_of(documents: Documents, settings: Bert, seed: int = 1, **shards: Any) -> Instances:
     return Instances(Text.of(split_of(documents, **shards)), TOKENIZER, settings, seed, settings.next_sentence)
 
 
-def epoch_of(instances, epoch=0):
+def epoch_of(instances: Instances, epoch: int = 0) -> Chosen:
     return instances.choose(epoch, np.arange(len(instances.plan(epoch)), dtype=np.int64))
 
 
-def rows_of(batch):
+def rows_of(batch: Batch) -> Iterator[reference.Instance]:
     """Each row of a batch without its padding: ids, segments, predicted, labels."""
     width = batch.ids.shape[1]
     for row, ids in enumerate(batch.ids.tolist()):
@@ -73,7 +79,7 @@ def rows_of(batch):
 
 
 @st.composite
-def texts(draw, least=2):
+def texts(draw: st.DrawFn, least: int = 2) -> list[list[list[int]]]:
     """Documents of sentences of ids, some very short, some longer than an instance; [UNK] among them."""
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     documents = []

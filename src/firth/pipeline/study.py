@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from firth.canonical import read_json, value_sha256, write_json
+from firth.config.evaluation import GateModel
 from firth.errors import ConfigError, FirthError, IntegrityError
 from firth.pipeline import finish, plan
 from firth.pipeline.experiment import name_for
@@ -26,7 +27,7 @@ from firth.pipeline.study_results import RESULTS, results
 from firth.pipeline.tasks import run_stages
 from firth.project import state_folder
 
-STAGE = "bert"
+STAGE: GateModel = "bert"
 
 
 @dataclass(frozen=True)
