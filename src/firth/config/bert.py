@@ -73,7 +73,11 @@ class Optimizer(Section):
         description="adamw: as in the paper; lamb: for batches of thousands; muon: for matrices, AdamW for the rest.",
     )
     learning_rate: float = Field(default=1e-4, gt=0.0, le=1.0, description="Highest learning rate.")
-    warmup_steps: int = Field(default=10_000, ge=0, description="Steps over which it rises from 0.")
+    warmup_steps: int = Field(
+        default=10_000,
+        ge=0,
+        description="Steps over which it rises from 0; of a budget of tokens or minutes half at most.",
+    )
     beta1: float = Field(default=0.9, ge=0.0, lt=1.0)
     beta2: float = Field(default=0.999, ge=0.0, lt=1.0)
     epsilon: float = Field(default=1e-6, gt=0.0, le=1e-2)
@@ -84,6 +88,12 @@ class Optimizer(Section):
         ge=0.0,
         description="Leave out an update whose gradient is so many times the median norm of the last 100; 0: never.",
     )
+
+    @model_validator(mode="after")
+    def _a_spike_is_larger_than_usual(self) -> Self:
+        if 0.0 < self.skip_spikes <= 1.0:
+            raise ValueError(f"skip_spikes ({self.skip_spikes}) must exceed 1, or half of all updates are left out")
+        return self
 
 
 class Ramp(Section):
@@ -132,7 +142,11 @@ class Bert(Section):
         description="The training ends when it has seen so many tokens, padding not counted; 0: no limit.",
     )
     minutes: float = Field(
-        default=0.0, ge=0.0, le=1e6, description="The training ends after so many minutes; 0: no limit. Not repeatable."
+        default=0.0,
+        ge=0.0,
+        le=1e6,
+        description="The training ends after so many minutes; 0: no limit. "
+        "Only `firth pretrain --replay` can repeat it.",
     )
     ramp: Ramp = Ramp()
     second_phase: SecondPhase = SecondPhase()
@@ -187,7 +201,20 @@ class Bert(Section):
         if self.ramp.steps and self.ramp.start > self.batch:
             raise ValueError(f"ramp.start ({self.ramp.start}) must not exceed batch ({self.batch})")
         self._second_phase_fits()
+        self._processes_fit()
         return self
+
+    def _processes_fit(self) -> None:
+        if self.devices == 1:
+            return
+        micro_batches = -(-self.batch // (self.micro_batch or 1))
+        if self.devices > micro_batches:
+            raise ValueError(
+                f"devices ({self.devices}) must not exceed the micro batches of a step ({micro_batches}): some would "
+                "never have any work"
+            )
+        if self.strategy == "fsdp" and (self.compile or self.optimizer.name != "adamw"):
+            raise ValueError("strategy fsdp goes with optimizer.name adamw and without compile: set them, or take ddp")
 
     @property
     def predicted_share(self) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from firth.bert.folder import Bert
 from firth.bert.outputs import write_outputs
-from firth.bert.train import Identity, pretrain
+from firth.bert.train import Identity, follow, pretrain
 from firth.canonical import write_json
 from firth.config import load_params
 from firth.encode.load import folder_digest, load_model
@@ -14,6 +14,7 @@ from firth.errors import ConfigError, IntegrityError
 from firth.project import run_folder
 from firth.stages.run import run_stage
 from firth.tracking.runs import training_run
+from firth.training.place import place_of
 from firth.wordpiece.store import TokenStore
 
 STORE = Path("data/tokens/pieces")
@@ -26,6 +27,10 @@ def main(argv: list[str]) -> None:
     if argv:
         raise ConfigError(f"bert takes no arguments, found {' '.join(argv)}")
     settings = load_params(Path("params.yaml")).bert
+    place = place_of(settings.devices)
+    if not place.first:  # started beside the first one, by torchrun or srun
+        follow(TokenStore.open(STORE), settings, place)
+        return
     init = _init(settings.init, settings.init_sha256) if settings.init else None
     store = TokenStore.open(STORE)
     identity = Identity.of(store, settings, settings.init_sha256)
