@@ -17,6 +17,7 @@ from firth.project import find_root
 from firth.tracking.provenance import output_hash, provenance, read_lock, validation_word
 from firth.tracking.sender import Sender
 from firth.tracking.store import Store, import_mlflow, open_store
+from firth.training.metrics_log import MetricsLog
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -73,12 +74,16 @@ def training_run(
 ) -> Iterator[TrainingRun]:
     """Track a training in the current project folder; `run_folder` keeps the run's id for the next attempt.
 
+    What `metrics.jsonl` there holds of earlier attempts is sent, too, where MLflow has not got it.
+
     The run ends as FINISHED, FAILED (an exception) or KILLED (a signal); points that MLflow did not take by then are
     counted in one line on stderr, and `reconcile` sends them from the files.
     """
     training = Training(stage, fingerprint, params, inputs)
     import_mlflow()
     sender = Sender(lambda: _begin(training, run_folder / RUN_FILE))
+    for line in MetricsLog(run_folder).read():  # an attempt before this one may have ended without MLflow
+        sender.put(line["metrics"], line["step"])
     sender.start()
     status = "FAILED"
     try:
