@@ -149,6 +149,8 @@ def test_a_study_that_is_broken_off_goes_on_and_ends_with_experiments_runs_and_a
     assert "goes on from its checkpoint" in output
     folder = root / ".firth" / "studies" / "left-to-right"
     assert f"study: {folder / 'index.html'}" in output
+    assert re.search(r"left to right +\d\.\d{3}", output)
+    assert "Nothing is claimed" in output
     results = read_json(folder / "results.json")
     assert [run["steps"] for run in results["runs"]] == [100, 100]
     (measure,) = results["measures"]

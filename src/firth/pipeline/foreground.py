@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from firth.canonical import read_json
 from firth.errors import FirthError
 from firth.pipeline import plan
 from firth.pipeline.form import AS_IS
@@ -49,6 +50,7 @@ def study(
 ) -> int:
     """Run the flow of studies, as `run`; its exit code."""
     from firth.pipeline import study as studies
+    from firth.pipeline.study_results import RESULTS
 
     clock = Clock()
     asked = studies.Asked(root, name, preset, tuple(overrides), seeds, output)
@@ -57,6 +59,9 @@ def study(
     arguments = {"name": name, "preset": preset or AS_IS, "overrides": list(overrides)}
     status, made = _call(root, STUDY, arguments | {"seeds": seeds, "output": output})
     if status == 0:
+        from firth.pipeline import terminal
+
+        terminal.show_study(Console(), read_json(asked.folder / RESULTS))
         print(f"done ({duration(clock.seconds)})\nstudy: {made['page']}")
     return status
 

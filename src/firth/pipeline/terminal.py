@@ -78,6 +78,24 @@ def show_scores(console: Console, tables: Sequence[Mapping[str, Any]], decisions
         console.print(f"gate  {escape(_verdict(each))}", highlight=False, soft_wrap=True)
 
 
+def show_study(console: Console, results: Mapping[str, Any]) -> None:
+    """A small table for each measure of a study, and what may be said of it."""
+    from firth.report.study import findings
+
+    for measure in results["measures"]:
+        table = Table(box=None, pad_edge=False)
+        table.add_column(escape(measure["title"]), header_style="bold")
+        for heading in ("mean loss", "best", "worst"):
+            table.add_column(heading, justify="right")
+        for cell in measure["cells"]:
+            table.add_row(escape(cell["cell"]), *(f"{cell[key]:.3f}" for key in ("mean", "low", "high")))
+        table.add_row("piece frequencies", f"{measure['unigram']:.3f}", "", "", style="dim")
+        console.print(table)
+        for sentence in findings(measure, results["paper"], len(results["seeds"])):
+            console.print(escape(sentence), highlight=False, soft_wrap=True)
+        console.print()
+
+
 def _verdict(decision: Mapping[str, Any]) -> str:
     version = decision.get("champion")
     held = f"@champion is v{version}" if version is not None else "there is no champion"
