@@ -59,19 +59,20 @@ Layout = Tensor | Packed | None
 """How instances lie in a batch: padded rows with a mask of keys, (B, 1, 1 or L, L), or without (None); packed."""
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, layout: Layout, dropout: float) -> Tensor:
+def attend(projected: Tensor, heads: int, layout: Layout, dropout: float) -> Tensor:
     """softmax(Q Kᵀ / √D) V of each head, within each instance.
 
-    query, key, value are (B, L, H), or (T, H) packed, H = `heads` · D; so is what is returned. `dropout` is that of
-    the attention weights.
+    `projected` holds Q, K and V of each token side by side: (B, L, 3H), or (T, 3H) packed, with H = `heads` · D; what
+    is returned is (…, H). `dropout` is that of the attention weights.
     """
+    split = projected.view(*projected.shape[:-1], 3, heads, -1)  # (…, 3, A, D)
     if not isinstance(layout, Packed):
-        query, key, value = (_split(part, heads).transpose(1, 2) for part in (query, key, value))
-        context = F.scaled_dot_product_attention(query, key, value, attn_mask=layout, dropout_p=dropout)  # (B, A, L, D)
+        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)  # (B, A, L, D)
+        context = F.scaled_dot_product_attention(query, key, value, attn_mask=layout, dropout_p=dropout)
         return context.transpose(1, 2).flatten(2)
-    if query.is_cuda and query.dtype in HALVES:
-        return _flash(query, key, value, heads, layout, dropout)
-    return _on_grid(query, key, value, heads, layout, dropout)
+    if split.is_cuda and split.dtype in HALVES:
+        return _flash(split, layout, dropout)
+    return _on_grid(split, layout, dropout)
 
 
 def weights(query: Tensor, key: Tensor, heads: int, mask: Tensor | None) -> Tensor:
@@ -83,22 +84,20 @@ def weights(query: Tensor, key: Tensor, heads: int, mask: Tensor | None) -> Tens
     return scores.softmax(dim=-1)
 
 
-def _flash(query: Tensor, key: Tensor, value: Tensor, heads: int, packed: Packed, dropout: float) -> Tensor:
-    """The operator behind `torch.nn.attention.varlen`, which has no argument for dropout."""
-    split = (_split(part, heads) for part in (query, key, value))  # (T, A, D)
+def _flash(tokens: Tensor, packed: Packed, dropout: float) -> Tensor:
+    """(T, 3, A, D) -> (T, H), by the operator behind `torch.nn.attention.varlen`, which has no argument for dropout."""
+    ends, longest = packed.offsets, packed.longest
     context: Tensor = torch.ops.aten._flash_attention_forward(
-        *split, packed.offsets, packed.offsets, packed.longest, packed.longest, dropout, packed.causal, False
+        *tokens.unbind(1), ends, ends, longest, longest, dropout, packed.causal, False
     )[0]
     return context.flatten(1)
 
 
-def _on_grid(query: Tensor, key: Tensor, value: Tensor, heads: int, packed: Packed, dropout: float) -> Tensor:
-    tokens = _split(torch.stack((query, key, value), dim=1), heads)  # (T, 3, A, D)
-    rows = len(packed.offsets) - 1
-    spread = tokens.new_zeros(rows * packed.longest, *tokens.shape[1:]).index_copy(0, packed.grid, tokens)
-    query, key, value = (
-        spread.view(rows, packed.longest, *spread.shape[1:]).permute(2, 0, 3, 1, 4).unbind(0)
-    )  # (N, A, L, D)
+def _on_grid(tokens: Tensor, packed: Packed, dropout: float) -> Tensor:
+    """(T, 3, A, D) -> (T, H), by way of padded rows."""
+    rows, longest = len(packed.offsets) - 1, packed.longest
+    spread = tokens.new_zeros(rows * longest, *tokens.shape[1:]).index_copy(0, packed.grid, tokens)
+    query, key, value = spread.view(rows, longest, *spread.shape[1:]).permute(2, 0, 3, 1, 4).unbind(0)  # (N, A, L, D)
     places = torch.arange(packed.longest, device=tokens.device)
     if packed.causal:  # padding stands behind all real tokens, which therefore do not see it
         seen = (places <= places[:, None])[None, None]  # (1, 1, L, L)

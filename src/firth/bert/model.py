@@ -54,9 +54,12 @@ class SelfAttention(nn.Module):
 
     def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
         """(…, H) -> (…, H)."""
-        query, key, value = (part(hidden) for part in (self.query, self.key, self.value))  # (…, H)
-        dropout = self.dropout if self.training else 0.0
-        return self.output(attention.attend(query, key, value, self.heads, layout, dropout))  # type: ignore[no-any-return]
+        parts = (self.query, self.key, self.value)
+        weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
+        projected = F.linear(hidden, weight, bias)  # (…, 3H): one product is faster than three
+        return self.output(  # type: ignore[no-any-return]
+            attention.attend(projected, self.heads, layout, self.dropout if self.training else 0.0)
+        )
 
     def weights(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """See `attention.weights`; hidden (B, L, H), mask (B, 1, 1, L) or None."""
