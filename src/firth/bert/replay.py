@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,22 +56,34 @@ class Recorded:
         rates = _read_rates(folder / SCHEDULE, int(training["steps"])) if settings.minutes else None
         return cls(folder, settings, inputs, fingerprint, file_sha256(folder / WEIGHTS), rates)
 
-    def check_inputs(self, store: TokenStore, init_digest: str) -> None:
-        """`IntegrityError` where the training read another token store, or went on from another model."""
+    def check(self, store: TokenStore, init_digest: str) -> None:
+        """See that it is trained again on what it was trained on; changed code is only told of, on stderr.
+
+        Raises:
+            IntegrityError: the training read another token store, or went on from another model.
+        """
         for what, then, now in (
             ("the token store", self.inputs.get("data/tokens/pieces", ""), store.digest),
-            ("the model to go on from", self.inputs.get("bert.init", ""), init_digest),
+            ("the model to go on from (--init)", self.inputs.get("bert.init", ""), init_digest),
         ):
             if then != now:
                 raise IntegrityError(
                     f"{self.folder} cannot be trained again with this: {what} was {_named(then)}, here it is "
                     f"{_named(now)}"
                 )
-
-    def code_has_changed(self, store: TokenStore, init_digest: str) -> bool:
-        """Whether the code of a training is another by now, and with it perhaps the bytes that come out."""
         replayed = self.rates if "bert.replay" in self.inputs else None
-        return Identity.of(store, self.settings, init_digest, replayed).fingerprint != self.fingerprint
+        if Identity.of(store, self.settings, init_digest, replayed).fingerprint != self.fingerprint:
+            print(
+                f"{self.folder} was trained by another version of this code: other weights may come out",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def compared(self, folder: Path) -> str:
+        """A sentence: whether the model in `folder` has the very weights that were recorded."""
+        if file_sha256(folder / WEIGHTS) == self.weights:
+            return f"its weights are those of {self.folder}, byte for byte"
+        return f"its weights are not those of {self.folder}: a GPU, another kind of CPU or another torch does that"
 
 
 def _named(digest: str) -> str:

@@ -251,7 +251,7 @@ class _Training:
         )
         if not self.first:
             with closing(ahead(self._planned(), STEPS_AHEAD)) as steps:
-                run_steps(module, steps)
+                run_steps(module, self._until_over(steps))
             return
         self.meter = Meter(
             self.identity.stage, self._expected(), "tokens", 60.0 * self.settings.minutes * self.clocked or None
@@ -262,7 +262,7 @@ class _Training:
         with self.meter, closing(ahead(self._planned(), STEPS_AHEAD)) as steps:
             self.meter.resume_at(self.done.tokens, self.done.seconds)
             self.saved_at = self.step_started = self.counted_at = time.monotonic()
-            run_steps(module, self.meters.waiting(steps))
+            run_steps(module, self.meters.waiting(self._until_over(steps)))
 
     def _planned(self) -> Iterator[Step]:
         self.device.use()  # of this thread, too
@@ -271,6 +271,13 @@ class _Training:
             step = self.steps.at(number, cursor)
             cursor = step.after
             yield step._replace(batches=[self.device.pinned(batch) for batch in step.batches])
+
+    def _until_over(self, steps: Iterator[Step]) -> Iterator[Step]:
+        """Steps without those that a budget of tokens or time does not reach: there may be millions."""
+        for step in steps:
+            if self._over():
+                return
+            yield step
 
     def _expected(self) -> float:
         """Tokens of the whole training, as far as that can be known by now."""
