@@ -336,8 +336,8 @@ class _Training:
             self.meter.expect(self._expected())
             self.meter.advance(step.tokens, note, self.done.seconds)
         due = time.monotonic() - self.saved_at >= self.settings.checkpoint_seconds
-        (save,), self.stop.requested = self.processes.agree((due,), self.stop.requested)
-        if self.stop.requested:
+        (save,), stop = self.processes.agree((due,), self.stop.requested)
+        if stop:
             self._save()
             leave()
         if save:
