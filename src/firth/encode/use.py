@@ -15,6 +15,7 @@ from torch import Tensor
 
 from firth.bert.folder import NEW, Bert
 from firth.errors import DataError, FirthError
+from firth.training.products import fast_products
 from firth.wordpiece.tokenizer import Encoded, Tokenizer
 
 Pooling = Literal["cls", "mean", "tokens", "words"]
@@ -209,7 +210,7 @@ def _in_use(bert: Bert) -> Iterator[torch.device]:
     training = bert.model.training
     bert.model.eval()
     try:
-        with torch.inference_mode():
+        with fast_products(), torch.inference_mode():
             yield next(bert.model.parameters()).device
     finally:
         bert.model.train(training)

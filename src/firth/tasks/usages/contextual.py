@@ -16,6 +16,7 @@ from firth.bert.model import Encoder as Model
 from firth.encode.use import width
 from firth.progress import Meter
 from firth.tasks.usages.reading import Floats, Reading
+from firth.training.products import fast_products
 from firth.wordpiece.tokenizer import Encoded
 
 BATCH_TOKENS = 4096
@@ -143,7 +144,8 @@ def threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with fast_products():
+            yield
     finally:
         torch.set_num_threads(before)
 
