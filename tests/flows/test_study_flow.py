@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import signal
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
 from tests.support import study_project
 from tests.support.toy_project import dvc, status
+from typer.testing import CliRunner
 
 from firth.canonical import read_json, write_json
+from firth.cli import app
 from firth.errors import FirthError
 from firth.pipeline.finish import RunFailedError
 from firth.pipeline.schedule import Outcome
@@ -62,6 +66,24 @@ def test_the_form_offers_the_studies_by_name() -> None:
     assert fields["name"]["enum"] == list(get_args(Name))
     assert fields["seeds"]["minimum"] == 1
     assert all(field.get("description") and "default" in field for field in fields.values())
+
+
+def test_what_the_server_offers_are_flows_of_these_names() -> None:
+    offered = yaml.safe_load((study_project.ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    assert "study" in {one["name"] for one in offered}
+    for one in offered:
+        path, _, name = one["entrypoint"].partition(":")
+        found = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+        assert found.name == one["name"]
+
+
+def test_the_command_lists_the_studies_and_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    listed = CliRunner().invoke(app, ["study", "--list"])
+    assert listed.exit_code == 0
+    assert all(name in listed.output for name in get_args(Name))
+    assert "always [MASK]" in listed.output
+    assert "firth study --list" in str(CliRunner().invoke(app, ["study"]).exception)
 
 
 def test_a_cell_that_is_there_is_not_run_again(project: Path, trained: list[tuple[str, int]]) -> None:
