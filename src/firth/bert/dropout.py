@@ -7,9 +7,6 @@ torch's own generator: `torch.manual_seed` means what it always means. Elsewhere
 used.
 """
 
-# The kernel is compiled: numba knows its types.
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
-
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -19,44 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numba import njit
 from torch import Tensor, nn
-
-from firth.training import splitmix
-from firth.training.compile_cache import cached
-from firth.training.splitmix import bits
-
-TOGETHER = 4
-"""Numbers from one 64-bit draw."""
-
-RESOLUTION = 1 << 16
-"""The probability is a multiple of 1 / this."""
 
 PART = 1 << 18
 """Fewer values are not shared among threads."""
-
-_GOLDEN = np.uint64(splitmix.GOLDEN)
-
-
-@njit(nogil=True, error_model="numpy")
-def _drop(values, start, key, threshold, scale, out):
-    """Write values · scale to `out`, 0 where the number of a place, counted from `start`, is below `threshold`."""
-    low = np.uint64(RESOLUTION - 1)
-    blocks = len(values) // TOGETHER
-    first = np.uint64(start // TOGETHER)
-    for block in range(blocks):
-        drawn = bits(key + (first + np.uint64(block)) * _GOLDEN)
-        at = block * TOGETHER
-        for j in range(TOGETHER):
-            kept = (drawn >> np.uint64(16 * j)) & low >= threshold
-            out[at + j] = values[at + j] * scale if kept else np.float32(0.0)
-    drawn = bits(key + (first + np.uint64(blocks)) * _GOLDEN)
-    for at in range(blocks * TOGETHER, len(values)):
-        kept = (drawn >> np.uint64(16 * (at - blocks * TOGETHER))) & low >= threshold
-        out[at] = values[at] * scale if kept else np.float32(0.0)
-
-
-_compiled = cached(_drop, __file__, splitmix.__file__)
 
 
 class Dropout(nn.Module):
@@ -93,6 +56,8 @@ class _Dropped(torch.autograd.Function):
 
 
 def _run(hidden: Tensor, p: float, key: int) -> Tensor:
+    from firth.bert.dropout_kernel import RESOLUTION, TOGETHER, drop
+
     source = hidden.detach().contiguous()
     target = torch.empty_like(source)
     values, out = source.view(-1).numpy(), target.view(-1).numpy()
@@ -102,7 +67,7 @@ def _run(hidden: Tensor, p: float, key: int) -> Tensor:
     cuts = [len(values) * i // threads // TOGETHER * TOGETHER for i in range(threads)] + [len(values)]
 
     def part(i: int) -> None:
-        _compiled(values[cuts[i] : cuts[i + 1]], cuts[i], state, threshold, scale, out[cuts[i] : cuts[i + 1]])
+        drop(values[cuts[i] : cuts[i + 1]], cuts[i], state, threshold, scale, out[cuts[i] : cuts[i + 1]])
 
     if threads == 1:
         part(0)
