@@ -139,6 +139,59 @@ def test_broken_off_and_resumed_gives_the_same_bytes(unbroken, store, settings, 
     same(pretrain(store, settings, tmp_path, unwatched), unbroken)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [{"name": "lamb", "learning_rate": 5e-3}, {"name": "muon"}, {"skip_spikes": 1.1}],
+    ids=["lamb", "muon", "spikes"],
+)
+def test_every_optimizer_goes_on_to_the_same_bytes(store, settings, tmp_path, capfd, changes):
+    """Killed twice: in the middle, and after updates that were left out."""
+    optimizer = Optimizer(**{"learning_rate": 2e-3, "warmup_steps": 4, **changes})
+    settings = settings.model_copy(update={"steps": 40, "optimizer": optimizer})
+    unbroken = pretrain(store, settings, tmp_path / "unbroken", unwatched)
+    assert unbroken.history[-1]["mlm_loss"] < unbroken.history[0]["mlm_loss"]
+    capfd.readouterr()
+
+    def killer(step, _metrics):
+        if step in deaths:
+            deaths.remove(step)
+            raise Killed
+
+    deaths = [16, 32]
+    for _ in range(2):
+        with pytest.raises(Killed):
+            pretrain(store, settings, tmp_path / "run", killer)
+    same(pretrain(store, settings, tmp_path / "run", killer), unbroken)
+    if optimizer.skip_spikes:
+        assert unbroken.metrics["train/skipped_updates"] == unbroken.history[-1]["skipped_updates"] > 1
+        assert unbroken.history[1]["skipped_updates"] == 0
+        assert "this update is left out" in capfd.readouterr().err
+
+
+def test_a_spikes_update_is_left_out(store, settings, tmp_path, monkeypatch, capfd):
+    """Weights and moments are as if the step had not been, and the count is told."""
+    kept, inner = [], lightning_module.clip
+
+    def spiky(model, largest):
+        norm = inner(model, largest)
+        kept.append([parameter.detach().clone() for parameter in model.parameters()])
+        return norm * 1e4 if len(kept) == 23 else norm
+
+    monkeypatch.setattr(lightning_module, "clip", spiky)
+    optimizer = Optimizer(learning_rate=2e-3, warmup_steps=4, skip_spikes=50.0)
+    told = {}
+    changed = settings.model_copy(update={"steps": 25, "optimizer": optimizer})
+    trained = pretrain(store, changed, tmp_path, lambda step, metrics: told.update({step: metrics}))
+    assert all(map(torch.equal, kept[22], kept[23]))
+    assert not any(map(torch.equal, kept[23][:4], kept[24][:4]))
+    assert [row["skipped_updates"] for row in trained.history] == [0, 0, 0, 0, 1, 1]
+    assert told[25]["train/skipped_updates"] == trained.metrics["train/skipped_updates"] == 1
+    err = capfd.readouterr().err
+    assert err.count("this update is left out") == 1
+    assert "of the last 22 steps" in err
+
+
 @pytest.mark.parametrize("moment", ["in a step", "while a checkpoint is written"])
 def test_sigterm_saves_and_exits_143(unbroken, store, settings, tmp_path, monkeypatch, moment):
     inner, save = lightning_module.clip, Checkpoints.save

@@ -64,6 +64,32 @@ def test_it_trains_says_figures_and_what_is_next_and_does_nothing_twice(tokens, 
     assert json.loads((other / "training.json").read_text())["inputs"]["bert.init"]
 
 
+def test_a_training_by_the_clock_can_be_repeated(tokens, tmp_path):
+    model, again = tmp_path / "model", tmp_path / "again"
+    short = [*SMALL[:2], *SMALL[4:]]
+    firth("--tokens", tokens, "--to", model, *short, "--minutes", "0.01", "--set", "bert.optimizer.warmup_steps=3")
+    assert (model / "schedule.safetensors").is_file()
+    said = firth("--tokens", tokens, "--to", again, "--replay", model)
+    assert f"its weights are those of {model}, byte for byte" in said
+    assert (again / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+    assert "already" in firth("--tokens", tokens, "--to", again, "--replay", model)
+    with pytest.raises(ConfigError, match="--replay takes all settings from the model"):
+        firth("--tokens", tokens, "--to", tmp_path / "third", "--replay", model, "--steps", "5")
+    fable_store(tmp_path / "other", heldout=4)
+    with pytest.raises(FirthError, match="cannot be trained again with this: the token store was"):
+        firth("--tokens", tmp_path / "other", "--to", tmp_path / "third", "--replay", model)
+
+
+def test_a_training_by_steps_or_tokens_is_repeated_by_its_settings(tokens, tmp_path):
+    model, again = tmp_path / "model", tmp_path / "again"
+    short = [*SMALL[:2], *SMALL[4:]]
+    firth("--tokens", tokens, "--to", model, *short, "--token-budget", "500")
+    training = json.loads((model / "training.json").read_text())
+    assert 500 <= training["tokens"] < 900
+    said = firth("--tokens", tokens, "--to", again, "--replay", model)
+    assert "byte for byte" in said
+
+
 def test_what_somebody_else_has_there_stays(tokens, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FirthError, match="not empty"):
@@ -82,6 +108,11 @@ def test_settings_are_those_of_the_sizes_preset(tmp_path):
     assert (shorter.steps, shorter.optimizer.warmup_steps, shorter.batch) == (50, 5, 7)
     assert settings_of(None, "mini", None, [], positions=177).positions == 177
     assert settings_of(None, "mini", None, [], positions=77).length == 77
+    timed = settings_of(None, "mini", None, [], minutes=25)
+    assert (timed.minutes, timed.tokens, timed.steps) == (25.0, 0, 10_000_000)
+    assert timed.optimizer == load_preset("mini").bert.optimizer
+    counted = settings_of(None, "mini", 500, [], token_budget=10**8)
+    assert (counted.minutes, counted.tokens, counted.steps) == (0.0, 10**8, 500)
     params = tmp_path / "params.yaml"
     params.write_text(preset_text("demo"))
     assert settings_of(params, None, None, []) == load_preset("demo").bert

@@ -25,9 +25,9 @@ class Spikes:
     goes on after half a window.
     """
 
-    def __init__(self, times: float) -> None:
-        """A norm of more than `times` the median is a spike; with 0 none is."""
-        self.times, self.skipped = times, 0
+    def __init__(self, times: float, tells: bool = True) -> None:
+        """A norm of more than `times` the median is a spike; with 0 none is. `tells`: say so on stderr."""
+        self.times, self.tells, self.skipped = times, tells, 0
         self.norms: deque[float] = deque(maxlen=WINDOW)
 
     def is_spike(self, norm: float) -> bool:
@@ -40,7 +40,7 @@ class Spikes:
         if norm <= self.times * usual:
             return False
         self.skipped += 1
-        if self.skipped <= SAID:
+        if self.tells and self.skipped <= SAID:
             more = "; more of these are counted only" if self.skipped == SAID else ""
             print(
                 f"bert: the gradient's norm is {norm:.3g}, {norm / usual:.1f} times the median of the last "

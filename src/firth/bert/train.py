@@ -60,6 +60,9 @@ STEPS_AHEAD = 4
 RATES = "schedule.rates"
 """Among a checkpoint's arrays: the rate of each step, (steps,) float64, of a training by the clock."""
 
+DIVERGED = 3.0
+"""A training whose loss is so many times that of guessing blindly is ended: such weights do not come back."""
+
 HELDOUT_SEED = 20_181_011
 """Of the held-out instances: the same ones under every seed of the training."""
 
@@ -214,7 +217,7 @@ class _Training:
         repeated = processes.tell(None if rates is None else rates.tolist())
         self.schedule = Schedule(settings, repeated)
         self.clocked = bool(settings.minutes) and repeated is None
-        self.spikes = Spikes(settings.optimizer.skip_spikes)
+        self.spikes = Spikes(settings.optimizer.skip_spikes, tells=self.first)
         self.done = Progress()
         self.cursor = Cursor()
         self.saved_step, self.saved_at, self.step_started, self.counted_at, self.rate = -1, 0.0, 0.0, 0.0, 0.0
@@ -304,7 +307,9 @@ class _Training:
         if not self.first:
             return
         self.curve.restore(state["curve"], checkpoint.step)
-        where = f"step {checkpoint.step} of {self.settings.steps} ({compact(self.done.tokens)} tokens)"
+        limited = self.settings.tokens or self.settings.minutes
+        steps = f"step {checkpoint.step}" + ("" if limited else f" of {self.settings.steps}")
+        where = f"{steps} ({compact(self.done.tokens)} tokens)"
         print(f"{self.identity.stage}: goes on from its checkpoint at {where}", file=sys.stderr, flush=True)
 
     def _rate_of(self, _step: int) -> float:
@@ -353,6 +358,9 @@ class _Training:
             raise self.processes.told_once(self._diverged(f"the held-out loss is {found['mlm_loss']}"))
         if self.first:
             self.curve.row(self.done.steps, self.done.tokens, self.rate, found, self.meters.row(), self.spikes.counts)
+            loss, blind = self.curve.history[-1]["mlm_loss"], math.log(len(self.tokenizer))
+            if loss > DIVERGED * blind:
+                raise self._diverged(f"the loss is {loss:.1f} nats a predicted token, of blind guesses {blind:.1f},")
 
     def _save(self) -> None:
         """Checkpoint what is done; weights that are not finite are never saved."""
