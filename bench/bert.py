@@ -35,6 +35,7 @@ from firth.bert.instances import Batch, Instances
 from firth.bert.module import BertModule, Losses, run_steps
 from firth.bert.optimizer import adamw, clip
 from firth.bert.plan import Cursor
+from firth.bert.spikes import Spikes
 from firth.bert.steps import Step, Steps
 from firth.bert.text import Text
 from firth.config.bert import Bert, Optimizer, Tokenize, WordPiece
@@ -92,7 +93,14 @@ class Ours:
 
         rate = self.settings.optimizer.learning_rate
         module = BertModule(
-            self.model, self.optimizer, self.settings, self.device, lambda _step: rate, note, lambda: False
+            self.model,
+            self.optimizer,
+            self.settings,
+            self.device,
+            lambda _step: rate,
+            Spikes(0.0),
+            note,
+            lambda: False,
         )
         with self.device.reproducible(self.settings.threads), closing(ahead(self.steps(WARM + count), 4)) as steps:
             run_steps(module, steps)
