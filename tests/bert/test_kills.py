@@ -94,3 +94,95 @@ def test_kill_9_at_20_moments_gives_the_same_bytes(tmp_path):
         assert again.bert.model.state_dict()[name].numpy().tobytes() == tensor.numpy().tobytes(), name
     assert (again.history, again.metrics, again.tokens) == (unbroken.history, unbroken.metrics, unbroken.tokens)
     assert not list(run.rglob(".part-*"))
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+store, run, support = sys.argv[1:]
+sys.path.insert(0, support)
+from fables import small_training
+import firth.bert.module as module
+from firth.bert.optimizer import set_rate
+from firth.bert.train import pretrain
+from firth.stages.run import run_stage
+from firth.wordpiece.store import TokenStore
+
+def slow(*args):
+    print("in a step", flush=True)
+    time.sleep(0.5)
+    set_rate(*args)
+    print("updated", flush=True)
+
+module.set_rate = slow
+settings = small_training(micro_batch=4, checkpoint_seconds=1e6)
+sys.argv[1:] = []
+run_stage(lambda _: print(pretrain(TokenStore.open(Path(store)), settings, Path(run), lambda *_: None)))
+"""
+
+
+@pytest.mark.system
+@pytest.mark.slow
+def test_sigterm_ends_the_step_saves_and_exits_143(tmp_path):
+    store, settings = fable_store(tmp_path / "store"), small_training(micro_batch=4, checkpoint_seconds=1e6)
+    support, run = Path(fables.__file__).parent, tmp_path / "run"
+    command = [sys.executable, "-c", SLOW, str(store.folder), str(run), str(support)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for _ in range(5):  # of the third step only its beginning
+            child.stdout.readline()
+        child.send_signal(signal.SIGTERM)
+        out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (143, "updated\n"), err
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-000000000003"]
+    assert "Traceback" not in err
+    unbroken = pretrain(store, settings, tmp_path / "unbroken", lambda *_: None)
+    again = pretrain(store, settings, run, lambda *_: None)
+    for name, tensor in unbroken.bert.model.state_dict().items():
+        assert again.bert.model.state_dict()[name].numpy().tobytes() == tensor.numpy().tobytes(), name
+
+
+FULL = """
+import sys
+from pathlib import Path
+store, run, support = sys.argv[1:]
+sys.path.insert(0, support)
+from fables import small_training
+from firth.bert.train import pretrain
+from firth.stages.run import run_stage
+from firth.wordpiece.store import TokenStore
+sys.argv[1:] = []
+run_stage(lambda _: pretrain(TokenStore.open(Path(store)), small_training(micro_batch=4), Path(run), lambda *_: None))
+"""
+
+
+@pytest.mark.system
+@pytest.mark.slow
+def test_a_disk_that_fills_up_ends_the_training_with_one_line(tmp_path):
+    """Room for two checkpoints and a half: the third is written before the first one goes."""
+    store, settings = fable_store(tmp_path / "store"), small_training(micro_batch=4)
+    unbroken = pretrain(store, settings, tmp_path / "unbroken", lambda *_: None)
+    size = sum(path.stat().st_size for path in max((tmp_path / "unbroken" / "checkpoints").iterdir()).iterdir())
+    run = tmp_path / "run"
+    run.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={int(2.5 * size)}", "tmpfs", str(run)]
+    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        support = Path(fables.__file__).parent
+        command = [sys.executable, "-c", FULL, str(store.folder), str(run), str(support)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert "checkpoint of step 3 could not be written" in done.stderr
+        assert "No space left on device" in done.stderr
+        assert done.stderr.rstrip().endswith("training goes on from that of step 2")
+        assert len(done.stderr.splitlines()) == 1
+        assert not list(run.rglob(".part-*"))
+        subprocess.run(["mount", "-o", f"remount,size={10 * size}", str(run)], check=True)  # somebody made room
+        again = pretrain(store, settings, run, lambda *_: None)
+        for name, tensor in unbroken.bert.model.state_dict().items():
+            assert again.bert.model.state_dict()[name].numpy().tobytes() == tensor.numpy().tobytes(), name
+    finally:
+        subprocess.run(["umount", str(run)], check=True)

@@ -218,6 +218,12 @@ def test_a_kill_while_saving_leaves_the_one_before(tmp_path, monkeypatch):
         assert [path.name for path in tmp_path.iterdir()] == ["step-000000000001"]
 
 
+def test_metrics_that_cannot_be_written_are_one_line(tmp_path):
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(FirthError, match=r"metrics of step 10 could not be written \(No space left on device\)"):
+        MetricsLog(tmp_path).append(10, {"train/loss": 1.0})
+
+
 def test_metrics_after_the_checkpoint_are_forgotten(tmp_path):
     log = MetricsLog(tmp_path)
     for step in (10, 20, 30):

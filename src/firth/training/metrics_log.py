@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from firth.canonical import write_atomic
+from firth.errors import FirthError
 
 FILE = "metrics.jsonl"
 
@@ -19,11 +20,17 @@ class MetricsLog:
         self.path = folder / FILE
 
     def append(self, step: int, metrics: dict[str, float]) -> None:
-        """Add one line."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Add one line; `FirthError` where it cannot be written."""
         line = json.dumps({"step": step, "metrics": metrics}, sort_keys=True)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+        except OSError as error:
+            raise FirthError(
+                f"{self.path}: the metrics of step {step} could not be written ({error.strerror}); make room, then "
+                "start again: training goes on from its last checkpoint"
+            ) from error
 
     def truncate(self, step: int) -> None:
         """Forget what came after `step`, and a line torn by a kill: training goes on from a checkpoint of `step`."""
