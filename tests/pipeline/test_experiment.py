@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,15 @@ from firth.pipeline.git import git
 from firth.pipeline.graph import Project
 
 
-def work(root: Path, name: str, *overrides: str) -> tuple[Path, snapshot.Snapshot, list[str]]:
+def work(
+    root: Path, name: str, *overrides: str, targets: Sequence[str] = ()
+) -> tuple[Path, snapshot.Snapshot, list[str]]:
     """A worktree in which everything that is stale has run."""
     start = snapshot.take(root)
     text, params = with_overrides((root / "params.yaml").read_text(), list(overrides))
     place = worktree.create(root, name, start, text, params)
     with Project(place) as project:
-        graph = project.graph()
+        graph = project.graph().select(targets)
         stale = project.stale(graph)
     ran = [stage for stage in graph.stages if stage in stale]
     for stage in ran:
@@ -53,6 +56,29 @@ def test_an_experiment_leaves_the_clone_untouched_and_applied_makes_it_up_to_dat
     assert dvc(built, "status") == "Data and pipelines are up to date.\n"
     assert (built / "data/model/model.txt").read_text() == "window 8"
     assert (built / "data/report/index.html").read_text() == "<p>window 8"
+
+
+@pytest.mark.slow
+def test_an_experiment_of_some_stages_says_nothing_of_the_others(built: Path) -> None:
+    """What was not run with the new parameters is not up to date with them, and may not be there at all."""
+    place, _start, ran = work(built, "toy-run-5", "word2vec.window=8", targets=["train"])
+    experiment.save(built, place, "toy-run-5", ["raw@x", "raw@y", "train"])
+    worktree.remove(built, "toy-run-5")
+    dvc(built, "exp", "apply", "toy-run-5")
+
+    assert ran == ["train"]
+    assert (built / "data/model/model.txt").read_text() == "window 8"
+    said = dvc(built, "status")
+    assert "report:" in said
+    assert "train:" not in said
+
+
+@pytest.mark.slow
+def test_an_experiment_of_some_stages_needs_no_outputs_of_the_others(toy: Path) -> None:
+    place, _start, ran = work(toy, "toy-run-6", targets=["raw@x"])
+    experiment.save(toy, place, "toy-run-6", ["raw@x"])
+    assert ran == ["raw@x"]
+    assert "toy-run-6" in dvc(toy, "exp", "list", "--all-commits")
 
 
 @pytest.mark.slow

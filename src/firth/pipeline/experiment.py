@@ -21,15 +21,18 @@ def name_for(flow_run_name: str, flow_run_id: str) -> str:
     return f"{plain[:40].rstrip('-')}-{flow_run_id.replace('-', '')[-6:]}"
 
 
-def save(root: Path, place: Path, run: str) -> str:
+def save(root: Path, place: Path, run: str, stages: Sequence[str] = ()) -> str:
     """`dvc exp save` in the worktree: sources, parameters and dvc.lock as experiment `run` of the clone; its commit.
+
+    DVC takes the outputs that lie there for those of the parameters that stand there. Of a run of some `stages` only,
+    that is true of these alone: without their names others would be saved as up to date which are not.
 
     New files are staged first: an experiment takes in what Git knows.
     """
     tree_of_work(place)
     with mutex(root):
         done = subprocess.run(
-            [sys.executable, "-m", "dvc", "--wait-for-lock", "exp", "save", "--force", "--name", run],
+            [sys.executable, "-m", "dvc", "--wait-for-lock", "exp", "save", "--force", "--name", run, *stages],
             cwd=place,
             env=environment(root) | identity(place),
             stdin=subprocess.DEVNULL,

@@ -58,7 +58,8 @@ def keep(place: Place, outcomes: Mapping[str, Outcome]) -> Summary:
     saved: str | None = None
     if place.start is not None:
         if good and (worked or place.plan.changed):
-            saved = experiment.save(place.plan.root, place.folder, place.run)
+            some = list(place.graph.stages) if place.plan.targets else []
+            saved = experiment.save(place.plan.root, place.folder, place.run, some)
         if not place.plan.changed:
             touched = [name for name, outcome in outcomes.items() if outcome.good] if good else worked
             applied = experiment.bring_home(place.plan.root, place.folder, place.start, touched)
