@@ -41,12 +41,12 @@ def pretrain(
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0.01, help="Train for so many minutes: the rate falls to 0 as they end; steps do not limit it."
+            min=0.01, help="Train for so many minutes: the rate falls to 0 as they end; only --steps may end it sooner."
         ),
     ] = None,
     token_budget: Annotated[
         int | None,
-        typer.Option(min=1, help="Train on so many tokens, padding not counted; steps do not limit it."),
+        typer.Option(min=1, help="Train on so many tokens, padding not counted; only --steps may end it sooner."),
     ] = None,
     set_: Annotated[
         list[str] | None,
