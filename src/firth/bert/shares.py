@@ -7,6 +7,7 @@ pass that another never makes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,8 @@ SPARE = -1
 """In place of a micro batch's number."""
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True)
+class Share:
     """What one of `count` processes takes of each step."""
 
     rank: int = 0

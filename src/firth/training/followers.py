@@ -19,11 +19,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
-import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 import firth
 from firth.errors import FirthError
-from firth.training.processes import TIMEOUT_SECONDS, LostProcessError
+from firth.training.processes import TIMEOUT_SECONDS, LostProcessError, Meeting
 from firth.training.signals import EXIT_CODE
 
 POLL_SECONDS = 0.2
@@ -38,7 +38,7 @@ HERE = "127.0.0.1"
 
 
 @contextmanager
-def followers(module: str, task: Mapping[str, Any], count: int) -> Iterator[dist.Store]:
+def followers(module: str, task: Mapping[str, Any], count: int) -> Iterator[Meeting]:
     """`count` − 1 processes that run `module`; what they and this one meet in is given to the block.
 
     Args:
@@ -49,7 +49,7 @@ def followers(module: str, task: Mapping[str, Any], count: int) -> Iterator[dist
     Raises:
         LostProcessError: one of them ended before the block did.
     """
-    store = dist.TCPStore(HERE, 0, count, True, timedelta(seconds=TIMEOUT_SECONDS), wait_for_workers=False)
+    store = TCPStore(HERE, 0, count, True, timedelta(seconds=TIMEOUT_SECONDS), wait_for_workers=False)
     started: list[subprocess.Popen[bytes]] = []
     over = threading.Event()
     try:
@@ -87,10 +87,10 @@ def received(stream: IO[bytes]) -> dict[str, Any]:
     return task
 
 
-def met(task: Mapping[str, Any]) -> dist.Store:
+def met(task: Mapping[str, Any]) -> Meeting:
     """Where a follower meets the others."""
     timeout = timedelta(seconds=TIMEOUT_SECONDS)
-    store = dist.TCPStore(HERE, task["port"], task["count"], False, timeout, wait_for_workers=False)
+    store = TCPStore(HERE, task["port"], task["count"], False, timeout, wait_for_workers=False)
     store.set(_here(task["rank"]), "")
     return store
 
@@ -111,7 +111,7 @@ def _here(rank: int) -> str:
     return f"process {rank} is here"
 
 
-def _wait_for(started: list[subprocess.Popen[bytes]], store: dist.Store) -> None:
+def _wait_for(started: list[subprocess.Popen[bytes]], store: Meeting) -> None:
     until = time.monotonic() + TIMEOUT_SECONDS
     while not store.check([_here(rank) for rank in range(1, len(started) + 1)]):
         if gone := _gone(started):

@@ -14,8 +14,8 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 
 from firth.training.place import Place
@@ -99,6 +99,7 @@ def joint_backward(module: LightningModule, model: torch.nn.Module, loss: torch.
     DDP and FSDP average over processes, so that the loss is made so many times larger beforehand.
     """
     strategy = module.trainer.strategy
+    assert isinstance(strategy, _Whole | _Shared)
     loss = loss * strategy.world_size
     if isinstance(strategy, _Shared):
         model.set_requires_gradient_sync(last)  # type: ignore[operator]

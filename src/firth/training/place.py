@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from firth.errors import ConfigError
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """One process among those of a training."""
 
     rank: int = 0

@@ -10,12 +10,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
+from torch.distributed import Store  # type: ignore[attr-defined]
 
 from firth.errors import FirthError, PassingError
 from firth.training.fingerprint import TrainingIdentity
@@ -23,7 +24,7 @@ from firth.training.place import Place
 
 Array = NDArray[Any]
 
-Meeting = dist.Store
+Meeting: TypeAlias = Store
 """Where processes meet."""
 
 TIMEOUT_SECONDS = 300.0
@@ -87,7 +88,7 @@ class Processes:
 
 
 @contextmanager
-def joined(place: Place, kind: str, store: dist.Store | None = None) -> Iterator[Processes]:
+def joined(place: Place, kind: str, store: Meeting | None = None) -> Iterator[Processes]:
     """The processes of a training, in one group for as long as the block lasts; `kind` is `cpu` or `cuda`.
 
     `store` is where they meet; by default the first one's address.
@@ -122,7 +123,7 @@ def compare(identity: TrainingIdentity, processes: Processes) -> None:
         )
 
 
-def _join(place: Place, backend: str, store: dist.Store | None, timeout: timedelta) -> None:
+def _join(place: Place, backend: str, store: Meeting | None, timeout: timedelta) -> None:
     if store is not None:
         dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.count, timeout=timeout)
     elif place.address == "env://":
