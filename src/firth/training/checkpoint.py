@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,12 @@ class Checkpoints:
                     f"({self.training.differences(known) if known else 'by an earlier version of Firth'}); "
                     "name another folder, or remove this one to start anew"
                 )
-            if file_sha256(folder / ARRAYS) != content["arrays_sha256"]:
+            with ThreadPoolExecutor(1) as pool:  # checking takes as long as loading
+                found = pool.submit(file_sha256, folder / ARRAYS)
+                arrays = load_file(folder / ARRAYS)
+            if found.result() != content["arrays_sha256"]:
                 raise _DamagedError(f"{folder / ARRAYS}: torn or altered")
-            return Checkpoint(content["step"], load_file(folder / ARRAYS), content["state"])
+            return Checkpoint(content["step"], arrays, content["state"])
         except (OSError, KeyError, AttributeError, SafetensorError) as error:
             raise _DamagedError(f"{folder}: not a whole checkpoint ({error})") from None
 
