@@ -13,9 +13,8 @@ from firth.bert import meters as module
 from firth.bert.architecture import Architecture
 from firth.bert.continuation import first_weights
 from firth.bert.device import Device
+from firth.bert.losses import pretraining_losses
 from firth.bert.meters import Meters, Work, known_peak, measured_peak
-from firth.bert.module import BertModule
-from firth.bert.optimizer import make_optimizer
 from firth.bert.packing import pack
 from firth.bert.plan import Cursor
 from firth.bert.shares import Counts
@@ -53,10 +52,9 @@ def test_as_torch_counts_them(tmp_path, next_sentence):
     batch = pack(instances.batch(chosen.take(np.flatnonzero(lengths == lengths.max())[:3])))
     assert batch.squares == 3 * (batch.tokens // 3) ** 2
     model = first_weights(settings, store.tokenizer, None)
-    optimizer = make_optimizer(model, settings.optimizer)
-    training = BertModule(model, optimizer, settings, CPU, float, lambda *_: None, lambda: False)
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        mlm, nsp = training.losses(batch)
+        logits = model.packed(batch.ids, batch.segments, batch.layout, batch.predicted)
+        mlm, nsp = pretraining_losses(logits, batch)
         (mlm + nsp).backward()
     ours = Work.of(model.architecture, next_sentence).training(Counts.of([batch]))
     untrained = 0 if next_sentence else 3 * 2 * (128**2 + 2 * 128)  # computed forwards, and not counted by us
