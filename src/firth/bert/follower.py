@@ -10,6 +10,7 @@ from firth.config.bert import Bert
 from firth.errors import FirthError
 from firth.training.followers import met, received
 from firth.training.place import Place
+from firth.training.signals import leave, stop_on_sigterm
 from firth.wordpiece.store import TokenStore
 
 
@@ -18,7 +19,10 @@ def main() -> None:
     task = received(sys.stdin.buffer)
     place = Place(task["rank"], task["count"], task["rank"], task["count"])
     try:
-        store = TokenStore.open(Path(task["store"]))
+        with stop_on_sigterm() as stop:
+            store = TokenStore.open(Path(task["store"]))
+        if stop.requested:
+            leave()
         follow(store, Bert.model_validate(task["settings"]), place, met(task))
     except FirthError as error:
         print(f"process {place.rank + 1} of {place.count}: {error}", file=sys.stderr, flush=True)

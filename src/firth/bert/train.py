@@ -41,7 +41,7 @@ from firth.training.followers import followers
 from firth.training.lock import run_lock
 from firth.training.parts import held_like, put_away
 from firth.training.place import Place, place_of
-from firth.training.processes import Meeting, Processes, compare, joined
+from firth.training.processes import LostProcessError, Meeting, Processes, compare, joined
 from firth.training.signals import StopRequest, leave, stop_on_sigterm
 from firth.wordpiece.store import TokenStore
 
@@ -150,7 +150,7 @@ def pretrain(
         run_lock(run_folder),
         stop_on_sigterm() as stop,
         device.reproducible(settings.threads),
-        _together(store, settings, place, device) as processes,
+        _together(store, settings, place, device, stop) as processes,
         memory_explained(settings, device),
     ):
         return _Training(store, settings, run_folder, on_metrics, init, identity, device, stop, rates, processes).run()
@@ -173,14 +173,21 @@ def follow(store: TokenStore, settings: config.Bert, place: Place, meeting: Meet
 
 
 @contextmanager
-def _together(store: TokenStore, settings: config.Bert, place: Place, device: Device) -> Iterator[Processes]:
+def _together(
+    store: TokenStore, settings: config.Bert, place: Place, device: Device, stop: StopRequest
+) -> Iterator[Processes]:
     """The training's processes; unless somebody else has done so, the others are started."""
-    with ExitStack() as stack:
-        meeting = None
-        if place.count > 1 and not place.address:
-            task = {"store": str(store.folder.resolve()), "settings": settings.model_dump(mode="json")}
-            meeting = stack.enter_context(followers("firth.bert.follower", task, place.count))
-        yield stack.enter_context(joined(place, device.kind, meeting))
+    try:
+        with ExitStack() as stack:
+            meeting = None
+            if place.count > 1 and not place.address:
+                task = {"store": str(store.folder.resolve()), "settings": settings.model_dump(mode="json")}
+                meeting = stack.enter_context(followers("firth.bert.follower", task, place.count))
+            yield stack.enter_context(joined(place, device.kind, meeting))
+    except LostProcessError:
+        if stop.requested:  # all of them were told to end, and one was not yet, or no longer, able to wait
+            leave()
+        raise
 
 
 class _Training:

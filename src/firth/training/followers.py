@@ -23,7 +23,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 import firth
 from firth.errors import FirthError
-from firth.training.processes import TIMEOUT_SECONDS, LostProcessError, Meeting
+from firth.training.processes import TIMEOUT_SECONDS, LostProcessError, Meeting, here
 from firth.training.signals import EXIT_CODE
 
 POLL_SECONDS = 0.2
@@ -90,9 +90,7 @@ def received(stream: IO[bytes]) -> dict[str, Any]:
 def met(task: Mapping[str, Any]) -> Meeting:
     """Where a follower meets the others."""
     timeout = timedelta(seconds=TIMEOUT_SECONDS)
-    store = TCPStore(HERE, task["port"], task["count"], False, timeout, wait_for_workers=False)
-    store.set(_here(task["rank"]), "")
-    return store
+    return TCPStore(HERE, task["port"], task["count"], False, timeout, wait_for_workers=False)
 
 
 def _started(module: str, task: Mapping[str, Any]) -> subprocess.Popen[bytes]:
@@ -107,29 +105,27 @@ def _started(module: str, task: Mapping[str, Any]) -> subprocess.Popen[bytes]:
     return process
 
 
-def _here(rank: int) -> str:
-    return f"process {rank} is here"
-
-
 def _wait_for(started: list[subprocess.Popen[bytes]], store: Meeting) -> None:
     until = time.monotonic() + TIMEOUT_SECONDS
-    while not store.check([_here(rank) for rank in range(1, len(started) + 1)]):
-        if gone := _gone(started):
-            raise FirthError(f"{gone} before the training began; what it said is above")
+    while not store.check([here(rank) for rank in range(1, len(started) + 1)]):
+        if gone := _gone(started, fine=()):
+            told_to = any((process.poll() or 0) < 0 or process.poll() == EXIT_CODE for process in started)
+            error = LostProcessError if told_to else FirthError
+            raise error(f"{gone} before the training began; what it said is above")
         if time.monotonic() > until:
             raise LostProcessError(f"the other processes of the training did not start in {TIMEOUT_SECONDS:.0f} s")
         time.sleep(POLL_SECONDS / 4)
 
 
-def _gone(started: list[subprocess.Popen[bytes]], seconds: float = 0.0) -> str:
-    """Which process has ended, after a wait of at most `seconds`; empty: none."""
+def _gone(started: list[subprocess.Popen[bytes]], seconds: float = 0.0, fine: tuple[int, ...] = (0, EXIT_CODE)) -> str:
+    """Which process has ended, and not with a `fine` code, after a wait of at most `seconds`; empty: none."""
     until = time.monotonic() + seconds
     while True:
         for rank, process in enumerate(started, start=1):
-            if (code := process.poll()) not in (None, 0, EXIT_CODE):
+            if (code := process.poll()) is not None and code not in fine:
                 how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
                 return f"process {rank + 1} of {len(started) + 1} {how}"
-        if time.monotonic() >= until:
+        if time.monotonic() >= until or any(process.poll() is not None for process in started):
             return ""
         time.sleep(POLL_SECONDS)
 

@@ -10,6 +10,7 @@ This module imports Lightning and is therefore imported only where training star
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import nullcontext
 from typing import Any
 
@@ -63,14 +64,26 @@ class _Shared(ModelParallelStrategy):
 
 
 class OwnSignals(Callback):
-    """SIGTERM goes where it went before Lightning began."""
+    """SIGTERM goes where it went before Lightning began; one that comes while Lightning begins is kept until then."""
 
     def __init__(self) -> None:
         self.before = signal.getsignal(signal.SIGTERM)
+        self.able = threading.current_thread() is threading.main_thread()
+
+    def on_fit_start(self, _trainer: Trainer, _module: LightningModule) -> None:
+        """Lightning is about to set its own handler."""
+        if self.able:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
     def on_train_start(self, _trainer: Trainer, _module: LightningModule) -> None:
-        """Lightning has just set its own handler."""
-        signal.signal(signal.SIGTERM, self.before)
+        """It has set it."""
+        if self.able:
+            signal.signal(signal.SIGTERM, self.before)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def on_exception(self, trainer: Trainer, module: LightningModule, _exception: BaseException) -> None:
+        """It may not have got so far."""
+        self.on_train_start(trainer, module)
 
 
 def joint_options(place: Place, gpu: int | None, shared_out: bool, unused: bool) -> dict[str, Any]:

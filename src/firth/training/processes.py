@@ -123,8 +123,14 @@ def compare(identity: TrainingIdentity, processes: Processes) -> None:
         )
 
 
+def here(rank: int) -> str:
+    """What is set in a `Meeting` by a process that is about to join."""
+    return f"process {rank} is here"
+
+
 def _join(place: Place, backend: str, store: Meeting | None, timeout: timedelta) -> None:
     if store is not None:
+        store.set(here(place.rank), "")
         dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.count, timeout=timeout)
     elif place.address == "env://":
         dist.init_process_group(backend, init_method="env://", timeout=timeout)
