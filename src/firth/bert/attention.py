@@ -118,7 +118,7 @@ def _in_parts(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, dropout: 
     query = query * (1.0 / math.sqrt(dimensions))
     together = max(1, TOGETHER // (heads * longest * longest))
     contexts = []
-    for q, k, v, h in zip(*(part.split(together) for part in (query, key, value, hidden)), strict=True):
+    for q, k, v, h in zip(*(torch.split(part, together) for part in (query, key, value, hidden)), strict=True):
         weight = (q @ k.transpose(2, 3) + h).softmax(dim=-1)  # (n, A, L, L)
         contexts.append(dropped(weight, dropout).to(v.dtype) @ v)
     return torch.cat(contexts)

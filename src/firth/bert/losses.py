@@ -26,7 +26,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """
     if logits.device.type != "cpu" or logits.dtype != torch.float32 or torch.compiler.is_compiling():
         return F.cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
-    return _CrossEntropy.apply(logits, labels)  # type: ignore[no-any-return]
+    return _CrossEntropy.apply(logits, labels)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def pretraining_losses(logits: Logits, batch: PackedBatch) -> tuple[Tensor, Tensor]:
@@ -39,7 +39,7 @@ def pretraining_losses(logits: Logits, batch: PackedBatch) -> tuple[Tensor, Tens
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
-        totals = torch.cat([part.logsumexp(1) for part in logits.split(ROWS)])  # (P,)
+        totals = torch.cat([part.logsumexp(1) for part in torch.split(logits, ROWS)])  # (P,)
         counted = labels != IGNORED
         chosen = logits.gather(1, labels.clamp(min=0)[:, None]).squeeze(1)
         ctx.save_for_backward(labels, totals)
@@ -47,11 +47,11 @@ class _CrossEntropy(torch.autograd.Function):
         return (totals - chosen)[counted].sum(dtype=torch.float64).float()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         labels, totals = ctx.saved_tensors
         scale = torch.where(labels == IGNORED, 0.0, gradient)[:, None]  # (P, 1)
         parts = (ctx.logits, totals[:, None], scale)
-        for logits, total, weight in zip(*(part.split(ROWS) for part in parts), strict=True):
+        for logits, total, weight in zip(*(torch.split(part, ROWS) for part in parts), strict=True):
             logits.sub_(total).exp_().mul_(weight)
         ctx.logits.scatter_add_(1, labels.clamp(min=0)[:, None], -scale)
         return ctx.logits, None

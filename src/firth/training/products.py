@@ -41,7 +41,8 @@ def fast_products() -> Iterator[None]:
 @cache
 def by_onednn() -> bool:
     """Whether oneDNN takes over here: another maker's CPU, on which it computes in float32."""
-    return torch.backends.mkldnn.is_available() and _maker() != MAKER and _is_exact()
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return bool(available) and _maker() != MAKER and _is_exact()
 
 
 def _maker() -> str:
