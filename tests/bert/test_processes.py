@@ -14,8 +14,9 @@ import torch
 from fables import fable_store, small_training
 from safetensors.numpy import load_file
 
-from firth.bert import train
-from firth.bert.train import Identity, pretrain
+from firth.bert import loop
+from firth.bert.identity import Identity
+from firth.bert.train import pretrain
 from firth.config.bert import HeldOut, Ramp
 from firth.errors import ConfigError, FirthError
 from firth.training.processes import LostProcessError
@@ -176,8 +177,8 @@ def test_a_training_that_diverges_is_told_of_once(store, tmp_path, monkeypatch, 
         model.nsp.weight.data.fill_(3e38)
         return model
 
-    first_weights = train.first_weights
-    monkeypatch.setattr(train, "first_weights", wild)
+    first_weights = loop.first_weights
+    monkeypatch.setattr(loop, "first_weights", wild)
     with pytest.raises(FirthError, match=r"at step 1; lower bert\.optimizer\.learning_rate"):
         pretrain(store, settings(devices=2), tmp_path, unwatched)
     assert "process 2" not in capfd.readouterr().err
@@ -186,8 +187,9 @@ def test_a_training_that_diverges_is_told_of_once(store, tmp_path, monkeypatch, 
 CHILD = """
 import sys
 from pathlib import Path
-from firth.bert import train
-from firth.bert.train import Identity, pretrain
+from firth.bert import loop
+from firth.bert.identity import Identity
+from firth.bert.train import pretrain
 from firth.config.bert import Bert
 from firth.wordpiece.store import TokenStore
 settings = Bert.model_validate_json(sys.argv[3])

@@ -6,10 +6,11 @@ import pytest
 from fables import fable_store, small_training
 from safetensors.numpy import load_file
 
-from firth.bert import train as training
+from firth.bert import loop
+from firth.bert.identity import Identity
 from firth.bert.outputs import RATES, SCHEDULE, write_outputs
 from firth.bert.replay import Recorded
-from firth.bert.train import Identity, pretrain
+from firth.bert.train import pretrain
 from firth.canonical import file_sha256, read_json, write_json
 from firth.config.bert import HeldOut, Optimizer
 from firth.errors import DataError, IntegrityError
@@ -155,7 +156,7 @@ def test_time_that_was_used_before_a_kill_stays_used(store, tmp_path):
     saved = Checkpoints(tmp_path / "run" / "checkpoints", Identity.of(store, settings)).latest()
     assert saved.step == 19
     assert 0.3 * 19 < saved.state["seconds"] < 0.5 * 19
-    assert len(saved.arrays[training.RATES]) == 19
+    assert len(saved.arrays[loop.RATES]) == 19
     resumed = pretrain(store, settings, tmp_path / "run", unwatched)
     assert abs(resumed.steps - whole.steps) <= 1
     assert len(resumed.rates) == resumed.steps

@@ -14,7 +14,8 @@ from safetensors.numpy import save_file
 
 import firth
 from firth.bert.folder import is_model_folder, save, whole_folder
-from firth.bert.train import Identity, Pretrained
+from firth.bert.identity import Identity
+from firth.bert.loop import Pretrained
 from firth.canonical import read_json, write_json
 from firth.errors import IntegrityError
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from firth.bert.folder import WEIGHTS
+from firth.bert.identity import Identity
 from firth.bert.outputs import RATES, SCHEDULE, TRAINING
-from firth.bert.train import Identity
 from firth.canonical import file_sha256, read_json
 from firth.config.bert import Bert
 from firth.errors import DataError, IntegrityError

@@ -84,9 +84,9 @@ def pretrain(
             "--replay takes all settings from the model: leave out --size, --steps, --minutes, --token-budget, --set "
             "and --params"
         )
+    from firth.bert.identity import Identity
     from firth.bert.outputs import HISTORY, is_result_of, write_outputs
     from firth.bert.replay import Recorded
-    from firth.bert.train import Identity
     from firth.bert.train import pretrain as train
     from firth.canonical import read_json
     from firth.encode.load import folder_digest, load_model

@@ -16,7 +16,7 @@ def hidden_words(run: BertRun) -> dict[str, Any] | None:
     Of a model that reads from left to right: on the words that the same masking would have hidden.
     """
     from firth.bert import hidden
-    from firth.bert.train import HELDOUT_SEED
+    from firth.bert.loop import HELDOUT_SEED
     from firth.encode.load import load_model
     from firth.wordpiece.store import TokenStore
 
