@@ -61,7 +61,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=Clock().monotonic))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=Clock().monotonic))
 
 
 def test_a_training_by_the_clock_is_repeated_to_the_byte(model, store, tmp_path):

@@ -71,7 +71,7 @@ def test_golden_losses(unbroken):
 
 GOLDEN_MLM = [4.9396, 4.5493, 4.5303, 4.5910]
 GOLDEN_NSP = [0.7055, 0.7303, 0.7157, 0.6892]
-GOLDEN_HELDOUT = [5.0452, 5.0841, 5.0882]
+GOLDEN_HELDOUT = [5.0449, 5.0862, 5.0919]
 
 
 def test_the_curve_says_where_it_is(unbroken):
