@@ -187,8 +187,6 @@ def test_a_training_that_diverges_is_told_of_once(store, tmp_path, monkeypatch, 
 CHILD = """
 import sys
 from pathlib import Path
-from firth.bert import loop
-from firth.bert.identity import Identity
 from firth.bert.train import pretrain
 from firth.config.bert import Bert
 from firth.wordpiece.store import TokenStore
