@@ -9,6 +9,7 @@ from one_thread import one_thread  # noqa: F401
 from packed_batches import LENGTH, gradients, losses, rows, without_dropout
 from toy_bert import toy_bert
 
+from firth.bert.instances import Batch
 from firth.bert.packing import IGNORED, Capacity, fit, pack
 
 
@@ -97,3 +98,25 @@ def test_what_fits_is_taken_in_order_and_shapes_hold(lengths, bins, rate):
         assert packed.ids.shape == (capacity.tokens,)
         assert packed.predicted.shape == (capacity.predictions,)
         assert len(packed.layout.offsets) == capacity.instances + 1
+
+
+@given(lengths=st.lists(st.integers(3, 128), min_size=1, max_size=40), seed=st.integers(0, 9))
+def test_a_batch_comes_in_one_of_a_few_shapes(lengths, seed):
+    padded = rows(lengths, [max(1, length // 7) for length in lengths], seed)
+    packed = pack(padded, Capacity.near(padded))
+    spare = len(packed.ids) - sum(lengths)
+    assert 0 <= spare < max(16, sum(lengths) / 32)
+    assert len(packed.ids) % 16 == len(packed.predicted) % 8 == packed.layout.longest % 8 == 0
+    assert packed.instances == len(lengths)
+
+
+def test_a_thousand_batches_of_like_size_have_a_few_shapes():
+    chance = np.random.default_rng(1)
+    shapes = set()
+    for tokens in chance.integers(3600, 4096, 1000).tolist():
+        batch = Batch(
+            torch.zeros(32, 128, dtype=torch.int64), None, None, torch.zeros(tokens // 7, dtype=torch.int64),
+            torch.zeros(tokens // 7, dtype=torch.int64), None, tokens,
+        )  # fmt: skip
+        shapes.add(Capacity.near(batch).tokens)
+    assert len(shapes) <= 20

@@ -44,7 +44,7 @@ def test_a_step_has_its_instances_whatever_the_micro_batches(store):
         assert one.instances == other.instances == 12
         assert contents(one) == contents(other)
         assert one.after == other.after
-        assert one.padding == other.padding == 0.0
+        assert max(one.padding, other.padding) < 0.05
         assert one.tokens == other.tokens == sum(map(len, contents(one)))
 
 

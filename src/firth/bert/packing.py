@@ -22,6 +22,12 @@ from firth.bert.instances import Batch
 IGNORED = -100
 """The label of what is not predicted, as `cross_entropy` understands it."""
 
+SHAPES = 64
+"""About so many numbers of tokens are told apart below any number."""
+
+SMALLEST_STEP = 16
+"""Tokens between two of them at least."""
+
 MARGIN = 1.15
 """Instances that fit into a capacity, beyond those of mean length."""
 
@@ -95,7 +101,18 @@ class Capacity:
         tokens = rows * length
         instances = math.ceil(MARGIN * tokens / mean) + 8
         predictions = math.ceil(rate * tokens + 0.5 * instances)  # a count is rounded, and at least 1
-        return cls(tokens, instances, -(-predictions // 8) * 8, length)
+        return cls(tokens, instances, _up(predictions, 8), length)
+
+    @classmethod
+    def near(cls, batch: Batch) -> Capacity:
+        """For `batch` itself, in one of a few shapes, at about 1% of spare tokens.
+
+        A library of matrix products prepares itself for each shape that it meets, and keeps what it has prepared.
+        """
+        rows, width = batch.ids.shape
+        step = max(SMALLEST_STEP, 1 << (batch.tokens // SHAPES).bit_length() >> 1)
+        tokens = _up(batch.tokens, step)
+        return cls(tokens, rows + (tokens > batch.tokens), _up(len(batch.predicted), 8), _up(width, 8))
 
 
 def fit(lengths: Sequence[int], capacity: Capacity, bins: int, rate: float) -> list[list[int]]:
@@ -184,3 +201,8 @@ def _spare_lengths(tokens: int, longest: int, instances: int) -> NDArray[np.int6
 
 def _longer(values: NDArray[np.int64], more: int, filling: int) -> NDArray[np.int64]:
     return np.concatenate((values, np.full(more, filling, dtype=np.int64)))
+
+
+def _up(number: int, step: int) -> int:
+    """The next multiple of `step`."""
+    return -(-number // step) * step

@@ -96,7 +96,8 @@ class Phase:
         return [self._made(parts, number) for number in numbers], numbers, after
 
     def _made(self, parts: list[Chosen], number: int) -> PackedBatch:
-        batch = pack(self.instances.batch(parts[max(number, 0)]), self.capacity)
+        rows = self.instances.batch(parts[max(number, 0)])
+        batch = pack(rows, self.capacity or Capacity.near(rows))
         return spare(batch) if number == SPARE else batch
 
     def tokens(self, rows: int) -> float:
