@@ -10,10 +10,9 @@ from firth.errors import FirthError, IntegrityError
 from firth.tokens.vocabulary import Vocabulary
 from firth.vectors.search import Approximate
 from firth.vectors.spelling import near_spellings
-from firth.vectors.unknown import UnknownWordError
+from firth.vectors.unknown import UnknownWordError, out_of_vocabulary
 from firth.vectors.vectors import Vectors
 from firth.word2vec.matrix_files import FILE, save_matrices
-from firth.word2vec.subwords import out_of_vocabulary
 
 WORDS = ("king", "queen", "man", "woman", "apple", "été")
 MATRIX = np.array(

@@ -170,7 +170,7 @@ def test_the_second_process_finds_the_compiled_kernel(tmp_path):
         "import time, numpy as np\n"
         "from firth.config.word2vec import Word2Vec\n"
         "from firth.tokens.vocabulary import Vocabulary\n"
-        "from firth.word2vec.engine import make_engine\n"
+        "from firth.word2vec.engines import make_engine\n"
         "words = Vocabulary(('a', 'b'), np.array([5, 5]))\n"
         "e = make_engine('skipgram', words, Word2Vec(dim=16, negatives=2))\n"
         "t = time.perf_counter()\n"

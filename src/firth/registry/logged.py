@@ -23,6 +23,9 @@ HERE = Path(__file__).parent
 SERVING = ("firth.encode.load", "firth.encode.use")
 """The modules that the served BERT calls; what they import goes with them."""
 
+TRAINING = ("firth.bert.dropout_kernel",)
+"""What they import in training only: a server needs no compiler."""
+
 
 @dataclass(frozen=True)
 class Form:
@@ -80,7 +83,8 @@ def copy_code(to: Path) -> Path:
     package = Path(firth.__file__).parent
     waiting, taken = [*SERVING], set[Path]()
     while waiting:
-        for path in _files(package, waiting.pop()):
+        module = waiting.pop()
+        for path in _files(package, module) if module not in TRAINING else ():
             if path not in taken:
                 taken.add(path)
                 waiting += _imports(path)
