@@ -198,12 +198,12 @@ def making(store: TokenStore, settings: Bert, runs: int, consumed: float) -> dic
     }
 
 
-def token_store(folder: Path, words: int) -> TokenStore:
-    """The clone's own, or one of about `words` words in `folder`."""
-    if STORE.is_dir():
+def token_store(folder: Path, words: int, vocabulary: int | None) -> TokenStore:
+    """The clone's own, or one of about `words` words in `folder`; so, too, for a vocabulary that is asked for."""
+    if STORE.is_dir() and vocabulary is None:
         return TokenStore.open(STORE)
     text = list(documents(words))
-    tokenizer = make_tokenizer(text, WordPiece(vocabulary=8000, alphabet=500)).tokenizer
+    tokenizer = make_tokenizer(text, WordPiece(vocabulary=vocabulary or 8000, alphabet=500)).tokenizer
     build_store(text, islice(text, 1), tokenizer, Tokenize(), folder)
     return TokenStore.open(folder)
 
@@ -215,13 +215,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of both sides")
     parser.add_argument("--steps", type=int, default=12, help="timed in each run")
     parser.add_argument("--words", type=int, default=1_000_000, help="how much text, where no token store is there")
+    parser.add_argument("--vocabulary", type=int, help="pieces; default those of the token store, or 8000")
+    parser.add_argument("--sizes", default="", help="such as mini,base; default mini (quick), mini and small")
     parser.add_argument("--json", type=Path, help="write the records there")
     options = parser.parse_args()
-    cases = [("mini", "fp32")] if options.quick else [(s, p) for s in ("mini", "small") for p in ("fp32", "bf16")]
+    sizes = options.sizes.split(",") if options.sizes else ["mini"] if options.quick else ["mini", "small"]
+    cases = [(size, precision) for size in sizes for precision in (["fp32"] if options.quick else ["fp32", "bf16"])]
     runs = 3 if options.quick else 5
     records: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        store = token_store(Path(scratch) / "pieces", options.words)
+        store = token_store(Path(scratch) / "pieces", options.words, options.vocabulary)
         print(f"vocabulary {len(store.tokenizer)}, {runs} alternating runs of {options.steps} steps", flush=True)
         for size, precision in cases:
             settings = settings_of(size, precision, options.threads)
