@@ -1,6 +1,7 @@
 """What cannot be trained on, or not like this: one clear error each."""
 
 import pytest
+from fable_training import unwatched
 from fables import fable_store, fables, small_training, tokenizer
 from typer.testing import CliRunner
 
@@ -10,10 +11,6 @@ from firth.config.bert import Optimizer, Tokenize
 from firth.config.load import preset_text, with_overrides
 from firth.errors import ConfigError, DataError, FirthError, IntegrityError
 from firth.wordpiece.store import TokenStore, build_store
-
-
-def unwatched(_step, _metrics):
-    pass
 
 
 def store_of(folder, train, heldout=()):

@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from fable_training import unwatched, weights
 from fables import fable_store, small_training
 from safetensors.numpy import load_file
 
@@ -42,14 +43,6 @@ def settings(**changes):
         "heldout": HeldOut(every=5, instances=40),
     }  # fmt: skip
     return small_training(**{**usual, **changes})
-
-
-def unwatched(_step, _metrics):
-    pass
-
-
-def weights(trained):
-    return {name: tensor.numpy() for name, tensor in trained.bert.model.state_dict().items()}
 
 
 def alike(found, expected):

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fable_training import Killed, unwatched
 from fables import fable_store, small_training
 from safetensors.numpy import load_file
 
@@ -15,14 +16,6 @@ from firth.canonical import file_sha256, read_json, write_json
 from firth.config.bert import HeldOut, Optimizer
 from firth.errors import DataError, IntegrityError
 from firth.training.checkpoint import Checkpoints
-
-
-def unwatched(_step, _metrics):
-    pass
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
 
 
 def by_the_clock(minutes=0.015, **changes):
