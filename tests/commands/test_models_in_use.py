@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from one_thread import one_thread  # noqa: F401
 from safetensors.numpy import load_file
@@ -93,6 +94,25 @@ class TestEncode:
             found = np.array([json.loads(line)["vector"] for line in out.read_text(encoding="utf-8").splitlines()])
         np.testing.assert_allclose(found, encode(BERT, SENTENCES, "cls", "concat4", length=48), atol=2e-5)
 
+    @pytest.mark.parametrize("pooling", [None, "cls", "mean"])
+    def test_a_file_of_texts_to_parquet(self, project, pooling):
+        (project / "in.txt").write_text("\n".join(SENTENCES) + "\n", encoding="utf-8")
+        chosen = ["--pooling", pooling] if pooling else []
+        said = firth("encode", "--model", "bert", "--input", "in.txt", "--output", "out/v.parquet", *chosen)
+        assert said.stdout == "out/v.parquet: 6 texts, 32 dimensions\n"
+        read = pq.read_table(project / "out" / "v.parquet")
+        assert read.column_names == ["text", "vector"]
+        assert read["text"].to_pylist() == list(SENTENCES)
+        found = np.array(read["vector"].to_pylist())
+        np.testing.assert_allclose(found, encode(BERT, SENTENCES, pooling or "mean", length=48), atol=2e-5)
+        assert [path.name for path in (project / "out").iterdir()] == ["v.parquet"]
+
+    def test_words_to_parquet(self, project):
+        firth("encode", "The muddy bank.", "the cat", "--pooling", "words", "--output", "v.parquet")
+        read = pq.read_table(project / "v.parquet").to_pylist()
+        assert [row["names"] for row in read] == [["The", "muddy", "bank", "."], ["the", "cat"]]
+        assert [np.array(row["vectors"]).shape for row in read] == [(4, 32), (2, 32)]
+
     def test_words(self, project):
         (line,) = firth("encode", "The muddy bank.", "--pooling", "words").stdout.splitlines()
         assert json.loads(line)["names"] == ["The", "muddy", "bank", "."]
@@ -125,6 +145,8 @@ class TestEncode:
             (["--input", "latin.txt"], r"latin\.txt, line 2: not UTF-8"),
             (["x", "--length", "49"], "--length 49: this model reads 48 tokens at most"),
             (["x", "--to", "params.yaml/v.npy"], "cannot be written"),
+            (["x", "--output", "params.yaml/v.parquet"], r"v\.parquet: cannot be written"),
+            (["x", "--output", "v.parq"], r"v\.parq: the ending names the format: \.parquet, "),
             (
                 ["x", "--model", "skipgram"],
                 "skipgram: neither a folder nor a model of this project .bert",

@@ -4,9 +4,12 @@ import io
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
+from firth.encode import files
 from firth.encode.files import TextVectors, check_ending, write_lines, write_vectors
 from firth.errors import FirthError
 
@@ -33,6 +36,29 @@ def test_json_lines_give_the_same_float32_back(tmp_path, rows):
     assert stream.getvalue() == (tmp_path / "new" / "v.jsonl").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("group", [1, 2, 3, 1024])
+def test_parquet(tmp_path, monkeypatch, group):
+    monkeypatch.setattr(files, "ROW_GROUP", group)
+    assert write_vectors(tmp_path / "new" / "v.parquet", iter(WHOLE)) == 3
+    read = pq.read_table(tmp_path / "new" / "v.parquet")
+    assert read.schema.equals(pa.schema({"text": pa.string(), "vector": pa.list_(pa.float32(), 6)}))
+    assert read["text"].to_pylist() == [row.text for row in WHOLE]
+    for found, row in zip(read["vector"], WHOLE, strict=True):
+        np.testing.assert_array_equal(np.array(found.as_py(), np.float32), row.vectors)
+    assert pq.ParquetFile(tmp_path / "new" / "v.parquet").num_row_groups == -(-3 // group)
+
+
+@pytest.mark.parametrize("group", [1, 2, 1024])
+def test_parquet_of_parts(tmp_path, monkeypatch, group):
+    monkeypatch.setattr(files, "ROW_GROUP", group)
+    assert write_vectors(tmp_path / "v.parquet", iter(PARTS)) == 3
+    read = pq.read_table(tmp_path / "v.parquet")
+    assert read.column_names == ["text", "names", "vectors"]
+    assert read["names"].to_pylist() == [row.names for row in PARTS]
+    for found, row in zip(read["vectors"], PARTS, strict=True):
+        np.testing.assert_array_equal(np.array(found.as_py(), np.float32).reshape(-1, 6), row.vectors)
+
+
 def test_numpy(tmp_path):
     write_vectors(tmp_path / "v.npy", iter(WHOLE))
     read = np.load(tmp_path / "v.npy", allow_pickle=False)
@@ -57,7 +83,7 @@ def test_safetensors_of_parts(tmp_path):
         np.testing.assert_array_equal(read["vectors"][start:end], row.vectors)
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".npy", ".safetensors"])
+@pytest.mark.parametrize("ending", [".parquet", ".jsonl", ".npy", ".safetensors"])
 def test_half_a_file_never_appears(tmp_path, ending):
     path = tmp_path / f"v{ending}"
     path.write_text("before")
@@ -72,7 +98,7 @@ def test_half_a_file_never_appears(tmp_path, ending):
     assert path.read_text() == "before"
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".npy", ".safetensors"])
+@pytest.mark.parametrize("ending", [".parquet", ".jsonl", ".npy", ".safetensors"])
 def test_a_place_that_cannot_be_is_said(tmp_path, ending):
     (tmp_path / "file").write_text("")
     with pytest.raises(FirthError, match=rf"v\{ending}: cannot be written"):
@@ -80,7 +106,7 @@ def test_a_place_that_cannot_be_is_said(tmp_path, ending):
 
 
 def test_endings(tmp_path):
-    with pytest.raises(FirthError, match=r"\.safetensors, \.npy, \.jsonl"):
+    with pytest.raises(FirthError, match=r"\.parquet, \.safetensors, \.npy, \.jsonl"):
         check_ending(tmp_path / "v.csv", "mean")
     with pytest.raises(FirthError, match=r"holds one vector a text, and words gives several"):
         check_ending(tmp_path / "v.npy", "words")

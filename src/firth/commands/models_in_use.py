@@ -85,7 +85,14 @@ def encode(
         typer.Option(min=3, help="Most tokens of a text, special ones included; default: all the model reads."),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="A .safetensors, .npy or .jsonl file; default: JSON lines to standard output.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "--to",
+            "-o",
+            metavar="FILE",
+            help="A .parquet, .safetensors, .npy or .jsonl file; default: JSON lines to standard output.",
+        ),
     ] = None,
 ) -> None:
     """Give texts, tokens or words their vectors."""

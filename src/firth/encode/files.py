@@ -1,4 +1,4 @@
-"""Vectors of texts as files: JSON lines, NumPy, safetensors."""
+"""Vectors of texts as files: Parquet, JSON lines, NumPy, safetensors."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from firth.canonical import write_atomic
 from firth.errors import FirthError
 
-JSON_LINES, NUMPY, SAFETENSORS = ".jsonl", ".npy", ".safetensors"
-ENDINGS = (SAFETENSORS, NUMPY, JSON_LINES)
+PARQUET, JSON_LINES, NUMPY, SAFETENSORS = ".parquet", ".jsonl", ".npy", ".safetensors"
+ENDINGS = (PARQUET, SAFETENSORS, NUMPY, JSON_LINES)
+
+ROW_GROUP = 1024
+"""Texts of a Parquet file that are held in memory and written together."""
 
 Vectors = NDArray[np.float32]
 
@@ -46,6 +52,8 @@ def check_ending(path: Path, pooling: str) -> None:
 def write_vectors(path: Path, found: Iterable[TextVectors]) -> int:
     """Write the file, which appears complete or not at all; returns the number of texts.
 
+    - `.parquet`: a row a text: `text` string, `vector` list of D float32. For tokens and words `text`, `names` list of
+      strings, `vectors` list of such vectors. Compressed with zstd, written in groups of rows.
     - `.jsonl`: a line a text, see `write_lines`.
     - `.npy`: float32 (texts, D).
     - `.safetensors`: `vectors`, float32 (texts, D). For tokens and words `vectors` (parts of all texts, D), `starts`
@@ -56,8 +64,11 @@ def write_vectors(path: Path, found: Iterable[TextVectors]) -> int:
     """
     try:
         if path.suffix == JSON_LINES:
-            with _whole_file(path) as stream:
+            with _whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
                 return write_lines(stream, found)
+        if path.suffix == PARQUET:
+            with _whole_file(path) as part:
+                return _write_parquet(part, found)
         rows = list(found)
         tensors = _tensors(rows)
         if path.suffix == NUMPY:
@@ -101,13 +112,47 @@ def _tensors(rows: list[TextVectors]) -> dict[str, NDArray[Any]]:
     }
 
 
+def _write_parquet(path: Path, found: Iterable[TextVectors]) -> int:
+    rows, count = iter(found), 0
+    group = list(islice(rows, ROW_GROUP))
+    schema = _schema(group[0])
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as writer:
+        while group:
+            writer.write_table(_table(group, schema))
+            count += len(group)
+            group = list(islice(rows, ROW_GROUP))
+    return count
+
+
+def _schema(row: TextVectors) -> pa.Schema:
+    vector = pa.list_(pa.float32(), row.vectors.shape[-1])
+    if row.names is None:
+        return pa.schema({"text": pa.string(), "vector": vector})
+    return pa.schema({"text": pa.string(), "names": pa.list_(pa.string()), "vectors": pa.list_(vector)})
+
+
+def _table(rows: list[TextVectors], schema: pa.Schema) -> pa.Table:
+    texts = pa.array([row.text for row in rows], pa.string())
+    numbers = np.concatenate([row.vectors.reshape(-1) for row in rows])
+    if rows[0].names is None:
+        return pa.Table.from_arrays([texts, _vectors(numbers, schema.field("vector").type)], schema=schema)
+    starts = np.cumsum([0, *(len(row.vectors) for row in rows)], dtype=np.int32)
+    vectors = pa.ListArray.from_arrays(starts, _vectors(numbers, schema.field("vectors").type.value_type))
+    return pa.Table.from_arrays([texts, pa.array([row.names for row in rows]), vectors], schema=schema)
+
+
+def _vectors(numbers: Vectors, kind: pa.FixedSizeListType) -> pa.Array:
+    """(n · D,) as n lists of D."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(numbers, pa.float32()), type=kind)
+
+
 @contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
+def _whole_file(path: Path) -> Iterator[Path]:
+    """A name beside `path`, whose file takes the place of `path` once the block is done."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as stream:
-            yield stream
+        yield part
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
