@@ -42,7 +42,7 @@ def prepare(
     for name in names:
         require_valid(name, data)
     manifests = {name: read_json(data / "raw" / name / "manifest.json") for name in names}
-    total = sum(manifest["documents"] for manifest in manifests.values())
+    total = sum(entry["words"] for manifest in manifests.values() for entry in manifest["shards"])
     documents = (
         document
         for name, manifest in manifests.items()
@@ -53,7 +53,7 @@ def prepare(
     with (
         whole_folder(data / "corpus", data / ".part-corpus") as folder,
         tempfile.TemporaryFile("w+", encoding="utf-8", prefix="firth-heldout-") as aside,
-        Meter("prepare", total, "documents") as meter,
+        Meter("prepare", total, "words") as meter,  # not documents: a book is a hundred articles long
     ):
         shard_bytes = settings.shard_megabytes * 2**20
         training = write_shards(work.training(documents, aside, meter), folder / "train", CORPUS_SCHEMA, shard_bytes)
@@ -89,7 +89,7 @@ class _Work:
 
     def training(self, documents: Iterable[dict[str, Any]], aside: IO[str], meter: Meter) -> Iterator[Row]:
         """Training documents; held-out ones, few by nature, are written to `aside` as lines of JSON."""
-        settings = self.settings
+        settings, read = self.settings, 0
         with Duplicates(
             similarity=settings.similarity,
             shingle_words=settings.shingle_words,
@@ -105,7 +105,8 @@ class _Work:
                         aside.write(json.dumps([row, words], ensure_ascii=False) + "\n")
                     else:
                         yield row, words
-                meter.advance(1)
+                read += 1
+                meter.advance(len(document["text"].split()), f"document {read:,}")
 
     def _cleaned(self, document: dict[str, Any], duplicates: Duplicates) -> tuple[dict[str, Any], int, bool] | None:
         settings, source = self.settings, document["source"]
