@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from one_thread import one_thread  # noqa: F401
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from toy_bert import SENTENCES, toy_bert
 from typer.testing import CliRunner
 
@@ -64,6 +64,8 @@ class TestFill:
     def test_errors(self, project):
         with pytest.raises(DataError, match=r"no \[MASK\] in the text 'the cat'"):
             firth("fill", "the cat")
+        with pytest.raises(FirthError, match=r"text 1 is not UTF-8 .at character 0"):
+            firth("fill", "\udcff [MASK]")
         save(project / "bare", toy_bert(untrained=("mlm", "nsp")))
         with pytest.raises(FirthError, match="head is new"):
             firth("fill", "the [MASK]", "--model", "bare")
@@ -143,6 +145,7 @@ class TestEncode:
             (["--input", "nothing.txt"], r"nothing\.txt: cannot be read .No such file"),
             (["--input", "empty.txt"], r"empty\.txt: holds no text"),
             (["--input", "latin.txt"], r"latin\.txt, line 2: not UTF-8"),
+            (["the cat", "the \udcff", "--output", "v.parquet"], r"text 2 is not UTF-8 .at character 4"),
             (["x", "--length", "49"], "--length 49: this model reads 48 tokens at most"),
             (["x", "--to", "params.yaml/v.npy"], "cannot be written"),
             (["x", "--output", "params.yaml/v.parquet"], r"v\.parquet: cannot be written"),
@@ -179,6 +182,42 @@ class TestExchange:
         assert (project / "out" / "model.safetensors").read_bytes() == (
             project / "hf" / "model.safetensors"
         ).read_bytes()
+
+    def test_old_names_and_no_heads(self, project):
+        """As the oldest sentence encoders: LayerNorm's weights are gamma and beta, there is no head, and no prefix."""
+        write_hf(toy_bert(untrained=("mlm", "nsp")), project / "hf")
+        weights = load_file(project / "hf" / "model.safetensors")
+        old = {
+            name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): array
+            for name, array in weights.items()
+        }
+        assert sum(name.endswith((".gamma", ".beta")) for name in old) == 2 * (1 + 2 * 4)
+        save_file(old, project / "hf" / "model.safetensors")
+        said = firth("import", "hf", "--to", "mine")
+        assert "hf: has no trained mlm, nsp: new, random weights stand there" in said.stderr
+        assert "new, not trained yet: mlm, nsp" in said.stdout
+        firth("export", "mine", "--format", "hf", "--to", "out")
+        again = load_file(project / "out" / "model.safetensors")
+        assert again.keys() == weights.keys()
+        assert all(np.array_equal(array, again[name]) for name, array in weights.items())
+
+    @pytest.mark.parametrize(
+        ("arguments", "named"),
+        [
+            (["import", "empty", "--to", "new"], r"empty: not a model folder: it has no config\.json"),
+            (["import", "torn", "--to", "new"], r"model\.safetensors"),
+            (["export", "nothing", "--to", "new"], "nothing: neither a folder nor a model of this project"),
+            (["export", "empty", "--to", "new"], r"empty: not a model folder: it has no config\.json"),
+        ],
+    )
+    def test_what_is_no_model_is_one_error_and_writes_nothing(self, project, arguments, named):
+        (project / "empty").mkdir()
+        write_hf(BERT, project / "torn")
+        torn = project / "torn" / "model.safetensors"
+        torn.write_bytes(torn.read_bytes()[:-9])
+        with pytest.raises(FirthError, match=named):
+            firth(*arguments)
+        assert not (project / "new").exists()
 
     def test_the_projects_own_model_is_exported(self, project):
         said = firth("export", "bert", "--to", "out").stdout

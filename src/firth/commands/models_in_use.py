@@ -42,6 +42,7 @@ def fill(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Say what could stand at each [MASK]."""
+    _check_unicode(texts)
     bert = _load(model)
     from firth.encode import use
 
@@ -175,8 +176,9 @@ def _texts(texts: list[str] | None, file: str) -> list[str]:
     """The texts that were given, or the lines of `file`."""
     if bool(texts) == bool(file):
         raise FirthError("give texts, or a file of them with --input" + (", not both" if texts else ""))
-    if not file:
-        return list(texts or [])
+    if texts:
+        _check_unicode(texts)
+        return texts
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).expanduser().read_bytes()
     except OSError as error:
@@ -191,6 +193,15 @@ def _texts(texts: list[str] | None, file: str) -> list[str]:
     if not read:
         raise DataError("holds no text", file)
     return read
+
+
+def _check_unicode(texts: list[str]) -> None:
+    """Arguments that are not UTF-8 reach Python with lone surrogates, which no file takes."""
+    for number, text in enumerate(texts, 1):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise FirthError(f"text {number} is not UTF-8 (at character {error.start})") from None
 
 
 def _chunks(lines: list[str]) -> Iterator[list[str]]:
