@@ -23,11 +23,12 @@ from firth.training.compile_cache import cached
 from firth.training.splitmix import bits, following
 from firth.word2vec.cpu import SOURCES
 from firth.word2vec.cpu.bag_tile import bag_tile
+from firth.word2vec.cpu.progress import FLUSH, decayed, flush, loss_totals
 from firth.word2vec.cpu.reading import RING, draw_centre, noise_word, read_sentence
 from firth.word2vec.cpu.row_code import exchange, prefetch_row
-from firth.word2vec.cpu.rows import flush, has_repeat, merge, row_of, separate
-from firth.word2vec.cpu.tile import TOTALS, tile, tile_and_prefetch
-from firth.word2vec.matrices import ALIGNMENT, LANES
+from firth.word2vec.cpu.rows import has_repeat, merge, row_of, separate
+from firth.word2vec.cpu.tile import tile, tile_and_prefetch
+from firth.word2vec.matrices import ALIGNMENT
 from firth.word2vec.sampling import SENTENCE
 
 AHEAD_BYTES = 8192
@@ -41,9 +42,6 @@ changed is slow to come (docs/decisions/0009)."""
 EXCHANGE = 1 << 15
 """Words that all threads together read between two exchanges of these copies with the matrix. As this and the bytes
 are of all threads together, more of them neither exchange more nor know less of each other."""
-
-FLUSH = 2048
-"""Tiles after which the running loss goes from float32 to float64."""
 
 Kernel = Callable[..., tuple[int, int, int, float]]
 """What `kernel` returns."""
@@ -95,11 +93,7 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
         exchange(input_base, own_input, old_input, own * chunks)
         exchange(output_base, own_output, old_output, own * chunks)
         exchanged = 0
-        totals = np.zeros(TOTALS, np.float32)
-        products = totals[:LANES]
-        exponents = totals[LANES : 2 * LANES].view(np.int32)
-        sums = totals[2 * LANES :]
-        flush(products, exponents, sums)
+        totals = loss_totals()
         totals_at = totals.ctypes.data
         rows_at = rows.ctypes.data
         contexts_at = contexts.ctypes.data
@@ -111,9 +105,8 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
             length, read, position, state = read_sentence(stream, position, stop, keep, state, sentence)
             if read < 0:
                 return -1, examples, position, loss
-            progress = np.float64(seen + pace * words_read) / np.float64(total)
+            step_rate = decayed(rate, floor, seen + pace * words_read, total)
             words_read += read
-            step_rate = np.float32(rate * max(1.0 - progress, floor))
             if words_read - exchanged >= EXCHANGE // pace:
                 exchange(input_base, own_input, old_input, own * chunks)
                 exchange(output_base, own_output, old_output, own * chunks)
@@ -191,11 +184,11 @@ def kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: PLR0915 
                         merge(rows, outputs, scratch, chunks)
                     tiles += 1
                 if tiles >= FLUSH:
-                    loss += flush(products, exponents, sums)
+                    loss += flush(totals)
                     tiles = 0
         exchange(input_base, own_input, old_input, own * chunks)
         exchange(output_base, own_output, old_output, own * chunks)
         buffer[0] = 0  # numba frees an array after its last use, and tiles only know its address
-        return words_read, examples, position, loss + flush(products, exponents, sums)
+        return words_read, examples, position, loss + flush(totals)
 
     return cached(run, *SOURCES)

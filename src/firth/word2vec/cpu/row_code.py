@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from numba import types
@@ -13,61 +14,69 @@ from numba.extending import intrinsic
 
 from firth.word2vec.cpu.vector_code import load, pointer, prefetch_lines, store
 
+Work = Callable[[Any, list[Any], Any], None]
+"""Writes the code for 16 floats of each row, with (builder, pointers to the rows, which 16)."""
+
 
 @intrinsic
 def copy_row(_context: Any, _source: Any, _target: Any, _chunks: Any) -> Any:
     """Copy the row at address `source` to the row at address `target`."""
-    signature = types.void(types.int64, types.int64, types.int64)
 
-    def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        source, target = (pointer(builder, address) for address in args[:2])
-        with cgutils.for_range(builder, args[2]) as step:
-            store(builder, load(builder, source, step.index), target, step.index)
-        return _cg.get_dummy_value()
+    def work(builder: Any, rows: list[Any], step: Any) -> None:
+        source, target = rows
+        store(builder, load(builder, source, step), target, step)
 
-    return signature, codegen
+    return _along(2, work)
+
+
+@intrinsic
+def add_row(_context: Any, _target: Any, _source: Any, _chunks: Any) -> Any:
+    """Add the row at address `source` to the row at address `target`."""
+
+    def work(builder: Any, rows: list[Any], step: Any) -> None:
+        here, there = (load(builder, row, step) for row in rows)
+        store(builder, builder.fadd(here, there), rows[0], step)
+
+    return _along(2, work)
 
 
 @intrinsic
 def add_difference(_context: Any, _row: Any, _after: Any, _before: Any, _chunks: Any) -> Any:
     """Add row `after` minus row `before` to `row`; all three are addresses."""
-    signature = types.void(types.int64, types.int64, types.int64, types.int64)
 
-    def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        row, after, before = (pointer(builder, address) for address in args[:3])
-        with cgutils.for_range(builder, args[3]) as step:
-            here, now, then = (load(builder, place, step.index) for place in (row, after, before))
-            store(builder, builder.fadd(here, builder.fsub(now, then)), row, step.index)
-        return _cg.get_dummy_value()
+    def work(builder: Any, rows: list[Any], step: Any) -> None:
+        here, now, then = (load(builder, row, step) for row in rows)
+        store(builder, builder.fadd(here, builder.fsub(now, then)), rows[0], step)
 
-    return signature, codegen
+    return _along(3, work)
 
 
 @intrinsic
 def exchange(_context: Any, _shared: Any, _own: Any, _before: Any, _chunks: Any) -> Any:
     """Add `own` minus `before` to `shared`, and make all three that sum; addresses of `chunks` · 16 floats."""
-    signature = types.void(types.int64, types.int64, types.int64, types.int64)
 
-    def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        places = [pointer(builder, address) for address in args[:3]]
-        with cgutils.for_range(builder, args[3]) as step:
-            shared, own, before = (load(builder, place, step.index) for place in places)
-            now = builder.fadd(shared, builder.fsub(own, before))
-            for place in places:
-                store(builder, now, place, step.index)
-        return _cg.get_dummy_value()
+    def work(builder: Any, rows: list[Any], step: Any) -> None:
+        shared, own, before = (load(builder, row, step) for row in rows)
+        now = builder.fadd(shared, builder.fsub(own, before))
+        for row in rows:
+            store(builder, now, row, step)
 
-    return signature, codegen
+    return _along(3, work)
 
 
 @intrinsic
 def prefetch_row(_context: Any, _row: Any, _chunks: Any) -> Any:
     """Ask for the row at address `row` ahead of its use; one cache line a chunk."""
-    signature = types.void(types.int64, types.int64)
+    return _along(1, prefetch_lines)
 
-    def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        with cgutils.for_range(builder, args[1]) as step:
-            prefetch_lines(builder, [pointer(builder, args[0])], step.index)
-        return _cg.get_dummy_value()
 
-    return signature, codegen
+def _along(rows: int, work: Work) -> tuple[Any, Any]:
+    """What an intrinsic returns that takes so many addresses and a number of chunks: `work` from chunk to chunk."""
+
+    def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        pointers = [pointer(builder, address) for address in args[:rows]]
+        with cgutils.for_range(builder, args[rows]) as loop:
+            work(builder, pointers, loop.index)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * (rows + 1)), codegen

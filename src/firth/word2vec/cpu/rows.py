@@ -1,15 +1,14 @@
-"""The rows that a tile works on: addresses, private copies of a row that is there twice, and the loss so far."""
+"""The rows that a tile works on: their addresses, and private copies of a row that is there twice."""
 
 # The functions below are compiled: numba knows their types, annotations would only repeat them.
 # mypy: ignore-errors
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from firth.word2vec.cpu.row_code import add_difference, copy_row
-from firth.word2vec.matrices import ALIGNMENT, LANES
+from firth.word2vec.matrices import ALIGNMENT
 
 
 @njit
@@ -55,15 +54,3 @@ def merge(rows, count, copies, chunks):
             own = copies + 2 * j * row_bytes
             rows[j] = rows[count + j]
             add_difference(rows[j], own, own + row_bytes, chunks)
-
-
-@njit
-def flush(products, exponents, sums):
-    """The loss gathered by tiles (see `tile.TOTALS`), which starts again at 0."""
-    loss = 0.0
-    for lane in range(LANES):
-        loss += np.log(np.float64(products[lane])) + exponents[lane] * np.log(2.0) + np.float64(sums[lane])
-        products[lane] = 1.0
-        exponents[lane] = 0
-        sums[lane] = 0.0
-    return loss

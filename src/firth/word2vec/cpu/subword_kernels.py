@@ -30,13 +30,14 @@ from numba import njit
 from firth.training.compile_cache import cached
 from firth.training.splitmix import bits, following
 from firth.word2vec.cpu import SOURCES
-from firth.word2vec.cpu.kernels import FLUSH, Kernel
+from firth.word2vec.cpu.kernels import Kernel
+from firth.word2vec.cpu.progress import FLUSH, decayed, flush, loss_totals
 from firth.word2vec.cpu.reading import below, noise_word, read_sentence, replace_positive
 from firth.word2vec.cpu.row_code import prefetch_row
-from firth.word2vec.cpu.rows import flush, has_repeat, merge, separate
+from firth.word2vec.cpu.rows import has_repeat, merge, separate
 from firth.word2vec.cpu.subword_tile import give_gain, mean_to
-from firth.word2vec.cpu.tile import TOTALS, tile
-from firth.word2vec.matrices import ALIGNMENT, LANES
+from firth.word2vec.cpu.tile import tile
+from firth.word2vec.matrices import ALIGNMENT
 from firth.word2vec.sampling import SENTENCE
 
 USES = 512
@@ -89,11 +90,7 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
         mean = vectors + 2 * span * row_bytes
         scratch = mean + 2 * row_bytes
         hidden = np.full(1, mean, np.int64)  # where CBOW's hidden vector is
-        totals = np.zeros(TOTALS, np.float32)
-        products = totals[:LANES]
-        exponents = totals[LANES : 2 * LANES].view(np.int32)
-        sums = totals[2 * LANES :]
-        flush(products, exponents, sums)
+        totals = loss_totals()
         totals_at = totals.ctypes.data
         rows_at = rows.ctypes.data
         contexts_at = contexts.ctypes.data
@@ -107,9 +104,8 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
             length, read, position, state = read_sentence(stream, position, stop, keep, state, sentence)
             if read < 0:
                 return -1, examples, position, loss
-            progress = np.float64(seen + pace * words_read) / np.float64(total)
+            step_rate = decayed(rate, floor, seen + pace * words_read, total)
             words_read += read
-            step_rate = np.float32(rate * max(1.0 - progress, floor))
             if length < 2:
                 continue
             located = composed = 0  # positions before these have their rows known, and their vectors
@@ -179,7 +175,7 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
                     give_gain(mean, mean + row_bytes, contexts_at, count, chunks)
                     tiles += 1
                 if tiles >= FLUSH:
-                    loss += flush(products, exponents, sums)
+                    loss += flush(totals)
                     tiles = 0
 
                 # What has left the reach of all centres to come; at the end of the sentence, all that is left.
@@ -196,6 +192,6 @@ def subword_kernel(model: str, chunks: int, negatives: int) -> Kernel:  # noqa: 
                             give_gain(at, at + row_bytes, rows_of, size, chunks)
                             mean_to(at, at + row_bytes, rows_of, ones_at, size, np.float32(size), chunks)
         buffer[0] = ones[0] = hidden[0] = 0  # numba frees an array after its last use, and tiles know its address only
-        return words_read, examples, position, loss + flush(products, exponents, sums)
+        return words_read, examples, position, loss + flush(totals)
 
     return cached(run, *SOURCES)

@@ -18,12 +18,11 @@ from numba import njit
 from firth.training.compile_cache import cached
 from firth.training.splitmix import bits, following
 from firth.word2vec.cpu import SOURCES
-from firth.word2vec.cpu.kernels import FLUSH, Kernel
+from firth.word2vec.cpu.kernels import Kernel
+from firth.word2vec.cpu.progress import FLUSH, decayed, flush, loss_totals
 from firth.word2vec.cpu.reading import below, read_sentence
-from firth.word2vec.cpu.row_code import prefetch_row
-from firth.word2vec.cpu.rows import flush
-from firth.word2vec.cpu.tile import TOTALS
-from firth.word2vec.cpu.tree_tile import SURE, add_row, tree_tile
+from firth.word2vec.cpu.row_code import add_row, prefetch_row
+from firth.word2vec.cpu.tree_tile import SURE, tree_tile
 from firth.word2vec.matrices import ALIGNMENT, LANES
 from firth.word2vec.sampling import SENTENCE
 
@@ -92,11 +91,7 @@ def kernel(model: str, chunks: int) -> Kernel:  # noqa: PLR0915 - the kernel is 
         for c in range(CONTEXTS):
             gains[c] = gained.ctypes.data + c * row_bytes
         hidden = np.array([mean.ctypes.data])
-        totals = np.zeros(TOTALS, np.float32)
-        products = totals[:LANES]
-        exponents = totals[LANES : 2 * LANES].view(np.int32)
-        sums = totals[2 * LANES :]
-        flush(products, exponents, sums)
+        totals = loss_totals()
         totals_at, gains_at, contexts_at = totals.ctypes.data, gains.ctypes.data, contexts.ctypes.data
 
         position, words_read, examples, tiles, loss = start, 0, 0, 0, 0.0
@@ -104,9 +99,8 @@ def kernel(model: str, chunks: int) -> Kernel:  # noqa: PLR0915 - the kernel is 
             length, read, position, state = read_sentence(stream, position, stop, keep, state, sentence)
             if read < 0:
                 return -1, examples, position, loss
-            progress = np.float64(seen + pace * words_read) / np.float64(total)
+            step_rate = decayed(rate, floor, seen + pace * words_read, total)
             words_read += read
-            step_rate = np.float32(rate * max(1.0 - progress, floor))
             if length < 2:
                 continue
             for centre in range(length):
@@ -156,8 +150,8 @@ def kernel(model: str, chunks: int) -> Kernel:  # noqa: PLR0915 - the kernel is 
                     for i in range(count):
                         add_row(contexts[i], gains[0], chunks)
                 if tiles >= FLUSH:
-                    loss += flush(products, exponents, sums)
+                    loss += flush(totals)
                     tiles = 0
-        return words_read, examples, position, loss + flush(products, exponents, sums)
+        return words_read, examples, position, loss + flush(totals)
 
     return cached(run, *SOURCES)

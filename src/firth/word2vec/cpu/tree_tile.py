@@ -96,21 +96,6 @@ def tree_tile(
     return signature, codegen
 
 
-@intrinsic
-def add_row(_context: Any, _target: Any, _source: Any, _chunks: Any) -> Any:
-    """Add the row at the second address to the row at the first."""
-    signature = types.void(types.int64, types.int64, types.int64)
-
-    def codegen(_cg: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        target, source = (pointer(builder, address) for address in args[:2])
-        with cgutils.for_range(builder, args[2]) as loop:
-            total = builder.fadd(load(builder, target, loop.index), load(builder, source, loop.index))
-            store(builder, total, target, loop.index)
-        return _cg.get_dummy_value()
-
-    return signature, codegen
-
-
 def _lane(builder: Any, vector: Any, lane: int) -> Any:
     """One lane in all lanes."""
     mask = ir.Constant(ir.VectorType(INT, LANES), [lane] * LANES)
