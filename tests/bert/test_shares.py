@@ -1,4 +1,4 @@
-"""How processes share a step: every micro batch once, equally many passes, whatever the step holds."""
+"""How processes share a step: every micro batch once, equally many passes, about as many tokens for each."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from firth.bert.losses import cross_entropy
 from firth.bert.plan import Cursor
-from firth.bert.shares import SPARE, Share
+from firth.bert.shares import SPARE, Share, dealt
 from firth.bert.steps import Steps
 from firth.bert.text import Text
 from firth.config.bert import Optimizer, Ramp, SecondPhase
@@ -21,15 +21,56 @@ def store(tmp_path_factory):
     return fable_store(tmp_path_factory.mktemp("pieces"))
 
 
-@given(st.integers(0, 70), st.integers(1, 17))
-def test_each_micro_batch_has_one_owner_and_all_make_equally_many_passes(micro_batches, count):
-    shares = [Share(rank, count).of(micro_batches) for rank in range(count)]
+@given(st.lists(st.integers(0, 1000), max_size=70), st.integers(1, 17))
+def test_each_micro_batch_has_one_owner_and_all_make_equally_many_passes(tokens, count):
+    shares = [Share(rank, count).of(tokens) for rank in range(count)]
     owned = [number for share in shares for number in share if number != SPARE]
-    assert sorted(owned) == list(range(micro_batches))
+    assert sorted(owned) == list(range(len(tokens)))
     assert len({len(share) for share in shares}) == 1
     assert len(shares[0]) >= 1
-    assert sum(share.count(SPARE) for share in shares) < max(count, 1) + (micro_batches == 0)
+    assert sum(share.count(SPARE) for share in shares) < max(count, 1) + (not tokens)
     assert all(share[:-1].count(SPARE) == 0 for share in shares)  # spare ones come last, and one at most
+
+
+@given(st.lists(st.integers(0, 1000), max_size=70), st.integers(1, 17))
+def test_hands_hold_equally_many_and_differ_by_what_sizes_of_a_round_do(sizes, hands):
+    held = dealt(sizes, hands)
+    assert sorted(number for hand in held for number in hand) == list(range(len(sizes)))
+    assert all(hand == sorted(hand) for hand in held)
+    assert max(map(len, held)) - min(map(len, held)) <= 1
+    ordered = sorted(sizes, reverse=True) + [0] * (-len(sizes) % hands)  # no size is a size of 0
+    widest = max((ordered[i] - ordered[i + hands - 1] for i in range(0, len(ordered), hands)), default=0)
+    sums = [sum(sizes[number] for number in hand) for hand in held]
+    assert max(sums) - min(sums) <= widest
+
+
+BALANCED = {
+    "sentence pairs": {},
+    "sentence pairs in micro batches": {"micro_batch": 4},
+    "single segments": {"next_sentence": False},
+    "single segments in micro batches": {"next_sentence": False, "micro_batch": 2},
+    "packing": {"packing": True},
+    "packing in micro batches": {"packing": True, "micro_batch": 4},
+    "packed single segments": {"packing": True, "next_sentence": False},
+}
+
+
+@pytest.mark.parametrize("ranks", [2, 4, 8])
+@pytest.mark.parametrize("shape", BALANCED)
+def test_no_process_waits_long_for_another(store, shape, ranks):
+    """The most tokens of a process over the mean, which is how much longer a step takes than it would in balance."""
+    settings = small_training(steps=25, batch=64, devices=ranks, **BALANCED[shape])
+    shares = [Steps(Text.of(store.train), store.tokenizer, settings, Share(rank, ranks)) for rank in range(ranks)]
+    cursor, tokens, computed = Cursor(), [], []
+    for number in range(settings.steps):
+        parts = [share.at(number, cursor) for share in shares]
+        tokens.append([part.tokens for part in parts])
+        computed.append([part.counts.computed for part in parts])
+        cursor = parts[0].after
+    for found in (np.array(tokens), np.array(computed)):
+        assert np.mean(found.max(axis=1) / found.mean(axis=1)) < 1.05
+    if settings.packing:
+        assert np.ptp(computed) == 0
 
 
 SHAPES = {

@@ -62,7 +62,7 @@ class HeldOut:
         mlm_loss = nsp_loss = 0.0
         mlm_right = nsp_right = predictions = instances = pairs = following = 0
         processes = processes or Processes()
-        for number in Share(processes.rank, processes.count).of(len(self.batches)):
+        for number in Share(processes.rank, processes.count).of([batch.tokens for batch in self.batches]):
             batch = device.moved(spare(self.batches[0]) if number == SPARE else self.batches[number])
             with device.autocast():
                 logits = model.packed(batch.ids, batch.segments, batch.layout, batch.predicted)

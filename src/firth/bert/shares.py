@@ -1,12 +1,14 @@
-"""How the processes of a training share a step: by its micro batches, whatever they hold.
+"""How the processes of a training share a step: by its micro batches, so that each has about as many tokens to read.
 
-Micro batch m of a step goes to process m modulo their number. Processes that are left without one in the last round get
-a spare one, of which nothing is predicted: all make equally many passes through the model, so that none waits for a
-pass that another never makes.
+The update waits for the process with the most. Micro batches are dealt in rounds, the largest first, those of a round
+to the processes in the order of what they hold so far. Processes that are left without one in the last round get a
+spare one, of which nothing is predicted: all make equally many passes through the model, so that none waits for a pass
+that another never makes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,11 +27,30 @@ class Share:
     rank: int = 0
     count: int = 1
 
-    def of(self, micro_batches: int) -> list[int]:
-        """Numbers of this share's micro batches, `SPARE` behind them; equally many in every share, and at least one."""
-        rounds = max(1, -(-micro_batches // self.count))
-        mine = range(self.rank, rounds * self.count, self.count)
-        return [number if number < micro_batches else SPARE for number in mine]
+    def of(self, tokens: Sequence[int]) -> list[int]:
+        """Numbers of this share's micro batches, `SPARE` behind them; equally many in every share, and at least one.
+
+        `tokens` are those of each micro batch of the step.
+        """
+        rounds = max(1, -(-len(tokens) // self.count))
+        mine = dealt(tokens, self.count)[self.rank]
+        return mine + [SPARE] * (rounds - len(mine))
+
+
+def dealt(sizes: Sequence[int], hands: int) -> list[list[int]]:
+    """The numbers of `sizes`, each in one of `hands`, ascending; so many in each, or one less in some.
+
+    The sums of two hands differ by no more than sizes of one round do.
+    """
+    order = sorted(range(len(sizes)), key=lambda number: -sizes[number])
+    held: list[list[int]] = [[] for _ in range(hands)]
+    sums = [0] * hands
+    for start in range(0, len(order), hands):
+        emptiest_first = sorted(range(hands), key=sums.__getitem__)
+        for hand, number in zip(emptiest_first, order[start : start + hands], strict=False):
+            held[hand].append(number)
+            sums[hand] += sizes[number]
+    return [sorted(hand) for hand in held]
 
 
 class Counts(NamedTuple):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from firth.bert.instances import Chosen, Instances, divided
 from firth.bert.packing import Capacity, PackedBatch, fit, pack
 from firth.bert.plan import Cursor
-from firth.bert.shares import SPARE, Counts, Share, spare
+from firth.bert.shares import SPARE, Counts, Share, dealt, spare
 from firth.bert.text import Text
 from firth.config.bert import Bert
 from firth.wordpiece.tokenizer import Tokenizer
@@ -91,9 +91,15 @@ class Phase:
             parts, after = self._filled(cursor, rows)
         else:
             chosen, after = self.instances.following(cursor, rows)
-            parts = divided(chosen, self.settings.micro_batch or -(-rows // self.settings.devices))
-        numbers = self.share.of(len(parts))
+            parts = self._divided(chosen)
+        numbers = self.share.of([int(self._lengths(part).sum()) for part in parts])
         return [self._made(parts, number) for number in numbers], numbers, after
+
+    def _divided(self, chosen: Chosen) -> list[Chosen]:
+        if self.settings.micro_batch:
+            return divided(chosen, self.settings.micro_batch)
+        hands = dealt(self._lengths(chosen).tolist(), min(self.settings.devices, len(chosen)))
+        return [chosen.take(np.array(hand, dtype=np.int64)) for hand in hands]
 
     def _made(self, parts: list[Chosen], number: int) -> PackedBatch:
         rows = self.instances.batch(parts[max(number, 0)])
