@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
@@ -68,7 +69,11 @@ def word2vec(model: ModelName) -> Losses:
     return {model: losses}
 
 
-TRAININGS = {"bert": bert, "skipgram": lambda: word2vec("skipgram"), "cbow": lambda: word2vec("cbow")}
+TRAININGS: dict[str, Callable[[], Losses]] = {
+    "bert": bert,
+    "skipgram": lambda: word2vec("skipgram"),
+    "cbow": lambda: word2vec("cbow"),
+}
 
 
 def golden(name: str) -> Losses:
