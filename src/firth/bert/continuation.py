@@ -1,9 +1,11 @@
-"""The weights that a training starts from: new ones, or another model's, with an extended vocabulary if need be."""
+"""The weights that a training starts from: new ones, a checkpoint's, or another model's with a vocabulary extended."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,23 +34,17 @@ def first_weights(
     Raises:
         ConfigError: `init` reads too few positions, or its vocabulary is not the beginning of the tokenizer's.
     """
+    architecture = _architecture(settings, tokenizer, init)
+    model = _empty(architecture)
     if init is None:
-        architecture = Architecture.of(settings.size, len(tokenizer), settings.positions, settings.dropout)
-        model = Pretraining(architecture)
         initialise(model, stream_start(settings.seed, WEIGHTS) >> 1)
         if settings.frequency_bias:
             assert unigrams is not None, "frequency_bias needs the counts of the pieces"
             with torch.no_grad():
                 model.mlm.bias.copy_(torch.from_numpy(-unigram_losses(unigrams)))
         return model
-    old = init.model.architecture
-    if settings.positions > old.positions:
-        raise ConfigError(
-            f"bert.positions is {settings.positions}, but the model that training goes on from has embeddings for "
-            f"{old.positions}; set it to {old.positions} or less"
-        )
     pieces = _pieces_of(tokenizer, init.tokenizer)
-    architecture = replace(old, vocabulary=len(tokenizer), positions=settings.positions, dropout=settings.dropout)
+    old = init.model.architecture
     _say(old, architecture, len(init.tokenizer))
     weights = {name: tensor.detach().clone() for name, tensor in init.model.state_dict().items()}
     position = "encoder.embeddings.positions.weight"
@@ -56,8 +52,22 @@ def first_weights(
     for name in ("encoder.embeddings.tokens.weight", "mlm.bias"):
         added = [weights[name][piece].mean(dim=0) for piece in pieces]
         weights[name] = torch.cat((weights[name], torch.stack(added))) if added else weights[name]
-    model = Pretraining(architecture)
     model.load_state_dict(weights)
+    return model
+
+
+def saved_weights(
+    settings: config.Bert, tokenizer: Tokenizer, init: Bert | None, arrays: Mapping[str, NDArray[Any]]
+) -> Pretraining:
+    """The model of `first_weights` with the weights of a checkpoint's `arrays`; none are drawn to be replaced.
+
+    Raises:
+        ConfigError: `init` reads too few positions.
+    """
+    model = _empty(_architecture(settings, tokenizer, init))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(torch.from_numpy(arrays[name]))
     return model
 
 
@@ -78,6 +88,25 @@ def split_piece(piece: str, ids: dict[str, int], unknown: int) -> list[int]:
         found.append(ids[prefix + rest[:size]])
         rest, prefix = rest[size:], CONTINUES
     return found
+
+
+def _architecture(settings: config.Bert, tokenizer: Tokenizer, init: Bert | None) -> Architecture:
+    if init is None:
+        return Architecture.of(settings.size, len(tokenizer), settings.positions, settings.dropout)
+    old = init.model.architecture
+    if settings.positions > old.positions:
+        raise ConfigError(
+            f"bert.positions is {settings.positions}, but the model that training goes on from has embeddings for "
+            f"{old.positions}; set it to {old.positions} or less"
+        )
+    return replace(old, vocabulary=len(tokenizer), positions=settings.positions, dropout=settings.dropout)
+
+
+def _empty(architecture: Architecture) -> Pretraining:
+    """A model that holds no weights yet: those that its layers draw by themselves would all be replaced."""
+    with torch.device("meta"):
+        model = Pretraining(architecture)
+    return model.to_empty(device="cpu")
 
 
 def _pieces_of(tokenizer: Tokenizer, old: Tokenizer) -> list[list[int]]:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from firth.bert.continuation import first_weights, trained_heads
+from firth.bert.continuation import first_weights, saved_weights, trained_heads
 from firth.bert.curve import Curve, OnMetrics
 from firth.bert.device import Device
 from firth.bert.evaluation import HeldOut
@@ -35,7 +34,7 @@ from firth.errors import FirthError
 from firth.progress import Meter, compact
 from firth.training.ahead import ahead
 from firth.training.checkpoint import Checkpoints
-from firth.training.parts import held_like, put_away
+from firth.training.parts import put_away
 from firth.training.processes import Processes, compare
 from firth.training.signals import StopRequest, leave
 from firth.wordpiece.store import TokenStore
@@ -100,10 +99,15 @@ class Training:
         self.steps = Steps(Text.of(store.train), store.tokenizer, settings, share)
         self.left = self.steps.remaining_tokens()
         self.heldout = HeldOut.of(store, settings, HELDOUT_SEED)
-        model = first_weights(settings, store.tokenizer, init, store.unigrams) if self.first else None
+        self.checkpoints = Checkpoints(run_folder / "checkpoints", identity, settings.keep) if run_folder else None
+        self.saved = told(self.checkpoints.latest() if self.checkpoints else None, processes)
+        model = None
+        if self.first and self.saved:
+            model = saved_weights(settings, store.tokenizer, init, self.saved.arrays)
+        elif self.first:
+            model = first_weights(settings, store.tokenizer, init, store.unigrams)
         self.model = placed(model, settings, device, processes)
         self.optimizer = make_optimizer(self.model, settings.optimizer)
-        self.checkpoints = Checkpoints(run_folder / "checkpoints", identity, settings.keep) if run_folder else None
         self.curve = Curve(run_folder or Path(), on_metrics)
         repeated = processes.tell(None if rates is None else rates.tolist())
         self.schedule = Schedule(settings, repeated)
@@ -179,14 +183,12 @@ class Training:
         return max(self.done.tokens, min(total, self.settings.tokens or total))
 
     def _resume(self) -> None:
-        checkpoint = told(self.checkpoints.latest() if self.checkpoints else None, self.processes)
+        """Go on from the saved checkpoint, whose weights the model has already."""
+        checkpoint, self.saved = self.saved, None  # the arrays shall not stay
         if checkpoint is None:
             if self.first:
                 self.curve.log.truncate(-1)
             return
-        with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(held_like(parameter, torch.from_numpy(checkpoint.arrays[name])))
         state = checkpoint.state
         self.spikes.restore(state["spikes"])
         restore(self.model, self.optimizer, checkpoint.arrays, checkpoint.step - self.spikes.skipped)

@@ -87,12 +87,12 @@ def moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tupl
 
 
 def restore(model: nn.Module, optimizer: torch.optim.Optimizer, arrays: dict[str, NDArray[Any]], updates: int) -> None:
-    """Take up the moments that `moments` gave after so many updates."""
+    """Take up the moments that `moments` gave after so many updates: on a CPU these very `arrays`, not copies."""
     for name, parameter in model.named_parameters():
         kept = [moment for moment in MOMENTS if f"{moment}.{name}" in arrays]
         if not kept:
             continue
-        state = {m: held_like(parameter, torch.from_numpy(arrays[f"{m}.{name}"].copy())) for m in kept}
+        state = {m: held_like(parameter, torch.from_numpy(arrays[f"{m}.{name}"])) for m in kept}
         if "exp_avg" in state:  # AdamW counts here, with its moments
             state["step"] = torch.tensor(float(updates), device=parameter.device, dtype=torch.float32)
         optimizer.state[parameter] = state
