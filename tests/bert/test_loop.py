@@ -1,5 +1,6 @@
 """Broken off, resumed, ended by a signal: the bytes are those of an unbroken training."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,9 +13,11 @@ import pytest
 import torch
 from fable_training import Killed, same, unwatched
 from fables import fable_store
+from safetensors.numpy import load_file
 
 from firth.bert import module as lightning_module
 from firth.bert.train import pretrain
+from firth.canonical import read_json
 from firth.config.bert import Optimizer, Tokenize
 from firth.errors import FirthError, IntegrityError
 from firth.training.checkpoint import Checkpoints
@@ -47,6 +50,14 @@ def test_broken_off_and_resumed_gives_the_same_bytes(unbroken, store, settings, 
     newest = max((tmp_path / "checkpoints").iterdir())
     (newest / "arrays.safetensors").write_bytes(b"torn")
     same(pretrain(store, settings, tmp_path, unwatched), unbroken)
+
+
+def test_a_checkpoint_says_little_and_holds_the_history_beside_the_weights(store, settings, tmp_path):
+    trained = pretrain(store, settings.model_copy(update={"steps": 60}), tmp_path, unwatched)
+    newest = max((tmp_path / "checkpoints").iterdir())
+    assert set(read_json(newest / "state.json")["state"]["curve"]) == {"metrics", "since"}
+    rows = load_file(newest / "arrays.safetensors")["curve.rows"].tobytes().splitlines()
+    assert [json.loads(row) for row in rows] == trained.history
 
 
 @pytest.mark.slow

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from firth.training.metrics_log import MetricsLog
 
@@ -34,15 +38,23 @@ class Curve:
         self.metrics: dict[str, float] = {}
         self.since = Since()
         self.log, self.on_metrics = MetricsLog(run_folder), on_metrics
+        self._lines = bytearray()
 
     @property
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: no times, so that a resumed training has the bytes of an unbroken one."""
-        return {"history": self.history, "metrics": self.metrics, "since": asdict(self.since)}
+        """What a checkpoint says: no times, so that a resumed training has the bytes of an unbroken one."""
+        return {"metrics": self.metrics, "since": asdict(self.since)}
 
-    def restore(self, state: dict[str, Any], step: int) -> None:
-        """Go on from what `state` returned after `step`."""
-        self.history, self.metrics, self.since = state["history"], state["metrics"], Since(**state["since"])
+    @property
+    def rows(self) -> NDArray[np.uint8]:
+        """The history as a checkpoint keeps it, a line of JSON a row: however long it is, a save only copies it."""
+        return np.frombuffer(bytes(self._lines), dtype=np.uint8)
+
+    def restore(self, state: dict[str, Any], rows: NDArray[np.uint8], step: int) -> None:
+        """Go on from what `state` and `rows` returned after `step`."""
+        self._lines = bytearray(rows.tobytes())
+        self.history = [json.loads(line) for line in self._lines.splitlines()]
+        self.metrics, self.since = state["metrics"], Since(**state["since"])
         self.log.truncate(step)
 
     def add(self, losses: Losses) -> None:
@@ -85,6 +97,7 @@ class Curve:
             held["heldout/mlm_gain"] = held["heldout/unigram_loss"] - held["heldout/mlm_loss"]
             self.metrics |= held
         self.history.append(row)
+        self._lines += json.dumps(row, allow_nan=False).encode() + b"\n"
         shown = {**self.metrics, "train/learning_rate": rate, **meters}
         self.log.append(step, shown)
         self.on_metrics(step, shown)

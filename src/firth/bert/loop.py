@@ -51,6 +51,9 @@ STEPS_AHEAD = 4
 RATES = "schedule.rates"
 """Among a checkpoint's arrays: the rate of each step, (steps,) float64, of a training by the clock."""
 
+HISTORY = "curve.rows"
+"""Among a checkpoint's arrays, once there is a row: the history, see `Curve.rows`."""
+
 DIVERGED = 3.0
 """A training whose loss is so many times that of guessing blindly is ended: such weights do not come back."""
 
@@ -199,7 +202,7 @@ class Training:
         self.cursor = Cursor(**state["cursor"])
         if not self.first:
             return
-        self.curve.restore(state["curve"], checkpoint.step)
+        self.curve.restore(state["curve"], checkpoint.arrays.get(HISTORY, self.curve.rows), checkpoint.step)
         limited = self.settings.tokens or self.settings.minutes
         steps = f"step {checkpoint.step}" + ("" if limited else f" of {self.settings.steps}")
         where = f"{steps} ({compact(self.done.tokens)} tokens)"
@@ -273,6 +276,8 @@ class Training:
         arrays: dict[str, NDArray[Any]] = weights | dict(moments(self.model, self.optimizer))
         if self.schedule.realised:
             arrays[RATES] = np.array(self.schedule.realised)
+        if self.curve.history:
+            arrays[HISTORY] = self.curve.rows
         if self.checkpoints:
             self.checkpoints.save(self.done.steps, arrays, state)
         self.saved_at, self.saved_step = time.monotonic(), self.done.steps
