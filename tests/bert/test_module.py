@@ -1,5 +1,7 @@
 """One update: what it learns from, when it is left out, when the training stops."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,9 @@ from fable_training import unwatched, weights
 from fables import small_training
 
 from firth.bert import module as lightning_module
+from firth.bert.plan import Cursor
+from firth.bert.steps import Steps
+from firth.bert.text import Text
 from firth.bert.train import pretrain
 from firth.config.bert import Optimizer
 from firth.errors import FirthError
@@ -95,8 +100,22 @@ def test_a_diverged_training_stops_and_keeps_the_last_good_checkpoint(store, set
         return mlm + 0 * torch.sqrt(mlm - mlm.detach()), nsp  # finite, with an infinite gradient times 0
 
     monkeypatch.setattr(lightning_module.BertModule, "losses", poisoned)
-    with pytest.raises(FirthError, match=rf"the {broken}.* at step 4; lower bert\.optimizer\.learning_rate \(0\.002\)"):
+    with pytest.raises(FirthError) as caught:
         pretrain(store, settings, tmp_path, unwatched)
+    said = re.fullmatch(
+        r"bert: the (.+) is nan at step 4 \(instances (\d+) of epoch (\d) up to, but without, (\d+) of epoch (\d)\)(.*)"
+        r"; lower bert\.optimizer\.learning_rate \(0\.002\) or lengthen the warm-up .*; the last checkpoint is kept",
+        str(caught.value),
+    )
+    assert said is not None, caught.value
+    where = [Cursor(int(said[3]), int(said[2])), Cursor(int(said[5]), int(said[4]))]
+    assert said[1].startswith(broken)
+    assert said[6] == (", in micro batch 1" if broken == "loss" else "")
+    # The very instances, as the settings give them.
+    cursor, steps = Cursor(), Steps(Text.of(store.train), store.tokenizer, settings)
+    for number in range(3):
+        cursor = steps.at(number, cursor).after
+    assert where == [cursor, steps.at(3, cursor).after]
     assert max(path.name for path in (tmp_path / "checkpoints").iterdir()) == "step-000000000003"
 
 

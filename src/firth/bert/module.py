@@ -87,11 +87,13 @@ class BertModule(LightningModule):
         predictions, pairs = step.predictions, step.instances
         self.updates.zero_grad()
         sums = torch.zeros(2, dtype=torch.float64, device=self.where.kind)
+        parts = []
         for number, batch in zip(step.numbers, step.batches, strict=True):
             torch.manual_seed(stream_start(self.settings.seed, DROPOUT, step.number, max(number, 0)) >> 1)
             mlm, nsp = self.losses(batch)
             self._backward(mlm / predictions + nsp / pairs, batch is step.batches[-1])
-            sums += torch.stack((mlm, nsp)).detach()
+            parts.append(torch.stack((mlm, nsp)).detach())
+            sums += parts[-1]
         norm = clip(self.model, self.settings.optimizer.clip)
         *own, size = torch.stack((*sums, norm.double())).tolist()
         mlm_sum, nsp_sum = self.processes.sum(own)
@@ -99,8 +101,8 @@ class BertModule(LightningModule):
         for what, value in (("loss", loss), ("gradient's norm", size)):
             if not abs(value) < float("inf"):
                 error = FirthError(
-                    f"bert: the {what} is {value} at step {step.number + 1}; lower bert.optimizer.learning_rate "
-                    f"({self.settings.optimizer.learning_rate}) or lengthen the warm-up "
+                    f"bert: the {what} is {value} at {step.name}{_culprit(step, parts)}; lower "
+                    f"bert.optimizer.learning_rate ({self.settings.optimizer.learning_rate}) or lengthen the warm-up "
                     f"({self.settings.optimizer.warmup_steps} steps); the last checkpoint is kept"
                 )
                 raise self.processes.told_once(error)
@@ -132,6 +134,12 @@ class BertModule(LightningModule):
     def configure_optimizers(self) -> list[Any]:
         """None: see `training_step`."""
         return []
+
+
+def _culprit(step: Step, parts: list[torch.Tensor]) -> str:
+    """The first of this process's micro batches whose losses, `parts`, are not finite; nothing where all are."""
+    bad = [number for number, part in zip(step.numbers, parts, strict=True) if not part.isfinite().all()]
+    return f", in micro batch {bad[0] + 1}" if bad else ""
 
 
 def run_steps(module: BertModule, steps: Iterable[Step]) -> None:

@@ -30,16 +30,23 @@ PHASES_APART = 1 << 20
 
 
 class Step(NamedTuple):
-    """What one update learns from; `after` is where the next one goes on."""
+    """What one update learns from: the instances from `before` up to `after`, where the next one goes on."""
 
     number: int
     batches: list[PackedBatch]
     """The micro batches of this process's share."""
     numbers: list[int]
     """The number of each among those of the whole step, or `SPARE`."""
+    before: Cursor
     after: Cursor
     whole: Counts | None = None
     """Of all shares together, where there are several and they have been summed up."""
+
+    @property
+    def name(self) -> str:
+        """In words: its number, counted from 1, and its instances."""
+        first, end = _said(self.before), _said(self.after)
+        return f"step {self.number + 1} (instances {first} up to, but without, {end})"
 
     @property
     def counts(self) -> Counts:
@@ -153,7 +160,7 @@ class Steps:
         if phase > 0 and cursor.epoch < self.phases[phase].first.epoch:
             cursor = self.phases[phase].first
         batches, numbers, after = self.phases[phase].batches(cursor, self.rows(number))
-        return Step(number, batches, numbers, after)
+        return Step(number, batches, numbers, cursor, after)
 
     @property
     def phase_start(self) -> int:
@@ -188,3 +195,8 @@ class Steps:
         for phase, start, stop in zip(self.phases, (0, second), (second, steps), strict=False):
             found[max(start, rest) : max(stop, rest)] = phase.tokens(phase.settings.batch)
         return found[::-1].cumsum()[::-1]
+
+
+def _said(cursor: Cursor) -> str:
+    phase, epoch = divmod(cursor.epoch, PHASES_APART)
+    return f"{cursor.index} of epoch {epoch}" + (" of the second phase" if phase else "")
