@@ -54,7 +54,7 @@ def training(store: TokenStore, settings: Bert, runs: int, steps: int) -> Iterat
             f"{settings.size} {settings.precision}, vocabulary {len(store.tokenizer)}, length {settings.length}, "
             f"{where}, transformers {what}"
         )
-        yield from compared(case, [(found[0], found[column]) for found in rounds], ours.device)
+        yield from compared(case, [(found[0], found[column]) for found in rounds], ours)
 
 
 def making(store: TokenStore, settings: Bert, runs: int, consumed: float) -> dict[str, Any]:

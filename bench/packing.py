@@ -80,7 +80,7 @@ def against_padding(store: TokenStore, settings: Bert, runs: int, steps: int) ->
         f"{settings.size} {settings.precision}, length {settings.length}, {where}, packed, against rows of which "
         f"{padded.padding:.0%} is padding"
     )
-    return compared(case, rounds, ours.device)
+    return compared(case, rounds, ours)
 
 
 def main() -> None:

@@ -223,22 +223,23 @@ def speed_of(work: Work, steps: Sequence[Counts], seconds: float) -> Speed:
     return Speed(sum(one.tokens for one in steps) / seconds, sum(map(work.training, steps)) / seconds)
 
 
-def compared(case: str, rounds: Sequence[tuple[Speed, Speed]], device: Device) -> list[dict[str, Any]]:
+def compared(case: str, rounds: Sequence[tuple[Speed, Speed]], ours: Ours) -> list[dict[str, Any]]:
     """Records of (ours, peer) in neighbouring runs: real tokens a second, and the share of the device's peak."""
-    most = peak(device)
+    with ours.device.reproducible(ours.settings.threads):  # where the peak has to be measured, as the training is
+        most = peak(ours.device)
     found = []
     for metric, digits, runs in (
-        ("tokens/s", None, [(ours.tokens, peer.tokens) for ours, peer in rounds]),
-        ("MFU", 4, [(ours.operations / most, peer.operations / most) for ours, peer in rounds]),
+        ("tokens/s", None, [(one.tokens, other.tokens) for one, other in rounds]),
+        ("MFU", 4, [(one.operations / most, other.operations / most) for one, other in rounds]),
     ):
         found.append(
             {
                 "case": case,
                 "metric": metric,
-                "ours": round(statistics.median(ours for ours, _ in runs), digits),
-                "peer": round(statistics.median(peer for _, peer in runs), digits),
-                "ratio": round(statistics.median(ours / peer for ours, peer in runs), 2),
-                "runs": [[round(ours, digits), round(peer, digits)] for ours, peer in runs],
+                "ours": round(statistics.median(one for one, _ in runs), digits),
+                "peer": round(statistics.median(other for _, other in runs), digits),
+                "ratio": round(statistics.median(one / other for one, other in runs), 2),
+                "runs": [[round(one, digits), round(other, digits)] for one, other in runs],
             }
         )
     return found
