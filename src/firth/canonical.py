@@ -51,6 +51,16 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def check_file(path: Path, size: int, sha256: str) -> None:
+    """Raise `IntegrityError` naming `path` where it is not the `size` bytes of that digest that a manifest says."""
+    if not path.is_file():
+        raise IntegrityError(f"{path}: missing, but named in the manifest")
+    if path.stat().st_size != size:
+        raise IntegrityError(f"{path}: {path.stat().st_size} bytes, the manifest says {size} (torn)")
+    if file_sha256(path) != sha256:
+        raise IntegrityError(f"{path}: not the bytes that the manifest names (altered)")
+
+
 def folder_sha256(folder: Path, pattern: str = "**/*") -> str:
     """sha256 over the relative names and contents of the files below `folder` that match `pattern`."""
     digest = hashlib.sha256()

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from firth.canonical import file_sha256, read_json
+from firth.canonical import check_file, file_sha256, read_json
 from firth.errors import IntegrityError
 
 RAW_SCHEMA = pa.schema(
@@ -100,11 +100,7 @@ def write_shards(
 def verify(folder: Path, entries: Iterable[ShardEntry]) -> None:
     """Raise `IntegrityError` naming the first shard that is missing, torn or altered."""
     for entry in entries:
-        path = folder / entry["file"]
-        if not path.is_file():
-            raise IntegrityError(f"{path}: missing, but named in the manifest")
-        if path.stat().st_size != entry["bytes"] or file_sha256(path) != entry["sha256"]:
-            raise IntegrityError(f"{path}: not the bytes that the manifest names (torn or altered)")
+        check_file(folder / entry["file"], entry["bytes"], entry["sha256"])
 
 
 def read_shards(

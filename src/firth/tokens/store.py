@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firth.canonical import file_sha256, read_json, value_sha256
+from firth.canonical import check_file, read_json, value_sha256
 from firth.errors import IntegrityError
 from firth.tokens import vocabulary as vocabularies
 from firth.tokens.vocabulary import Vocabulary
@@ -53,7 +53,7 @@ class WordStore:
         try:
             for name in {vocabularies.FILE, *map(stream_file, SPLITS), *manifest["files"]}:
                 entry = manifest["files"][name]
-                _check(folder / name, entry["bytes"], entry["sha256"])
+                check_file(folder / name, entry["bytes"], entry["sha256"])
             size = manifest["vocabulary"]["words"]
         except (KeyError, TypeError):
             raise IntegrityError(f"{folder / MANIFEST}: not the manifest of a word store") from None
@@ -62,15 +62,6 @@ class WordStore:
             raise IntegrityError(f"{folder / vocabularies.FILE}: {len(vocabulary)} words, the manifest says {size}")
         train, heldout = (_map(folder / stream_file(split)) for split in SPLITS)
         return cls(folder, vocabulary, train, heldout, manifest)
-
-
-def _check(path: Path, size: int, sha256: str) -> None:
-    if not path.is_file():
-        raise IntegrityError(f"{path}: missing, but named in the manifest")
-    if path.stat().st_size != size:
-        raise IntegrityError(f"{path}: {path.stat().st_size} bytes, the manifest says {size} (torn)")
-    if file_sha256(path) != sha256:
-        raise IntegrityError(f"{path}: not the bytes that the manifest names (altered)")
 
 
 def _map(path: Path) -> Ids:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firth.canonical import file_sha256, read_json, value_sha256
+from firth.canonical import check_file, read_json, value_sha256
 from firth.errors import IntegrityError
 from firth.wordpiece.tokenizer import Tokenizer
 from firth.wordpiece.writing import MANIFEST, PARTS, TOKENIZER, UNIGRAMS, build_store
@@ -68,7 +68,7 @@ class TokenStore:
         manifest = read_json(folder / MANIFEST)
         try:
             for name, entry in manifest["files"].items():
-                _check(folder / name, entry["bytes"], entry["sha256"])
+                check_file(folder / name, entry["bytes"], entry["sha256"])
             tokenizer = Tokenizer.load(folder / TOKENIZER)
             if manifest["tokenizer"] != {"sha256": tokenizer.sha256, "pieces": len(tokenizer)}:
                 raise IntegrityError(f"{folder / TOKENIZER}: not the tokenizer that the manifest names")
@@ -78,15 +78,6 @@ class TokenStore:
         except (KeyError, TypeError, AttributeError):
             raise IntegrityError(f"{folder / MANIFEST}: not the manifest of a token store") from None
         return cls(folder, tokenizer, train, heldout, unigrams, manifest)
-
-
-def _check(path: Path, size: int, sha256: str) -> None:
-    if not path.is_file():
-        raise IntegrityError(f"{path}: missing, but named in the manifest")
-    if path.stat().st_size != size:
-        raise IntegrityError(f"{path}: {path.stat().st_size} bytes, the manifest says {size} (torn)")
-    if file_sha256(path) != sha256:
-        raise IntegrityError(f"{path}: not the bytes that the manifest names (altered)")
 
 
 def _split(folder: Path, entry: dict[str, Any], files: dict[str, Any], ids: np.dtype[Any]) -> Split:
