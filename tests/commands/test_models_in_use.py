@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from damage import tear
 from one_thread import one_thread  # noqa: F401
 from safetensors.numpy import load_file, save_file
 from toy_bert import SENTENCES, toy_bert
@@ -213,8 +214,7 @@ class TestExchange:
     def test_what_is_no_model_is_one_error_and_writes_nothing(self, project, arguments, named):
         (project / "empty").mkdir()
         write_hf(BERT, project / "torn")
-        torn = project / "torn" / "model.safetensors"
-        torn.write_bytes(torn.read_bytes()[:-9])
+        tear(project / "torn" / "model.safetensors")
         with pytest.raises(FirthError, match=named):
             firth(*arguments)
         assert not (project / "new").exists()

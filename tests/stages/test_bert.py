@@ -1,15 +1,12 @@
 """The stage as DVC runs it: everything that the contract names, the same bytes in another place."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from damage import tear
 from fables import fable_store
+from killing import killed_stage_ends_the_same
 from recorder import Recorder, written
 
 from firth.bert import folder as folders
@@ -99,7 +96,7 @@ def test_an_altered_store_is_refused_and_an_earlier_model_stays(tmp_path, monkey
     bert.main([])
     before = outputs(tmp_path)
     stream = tmp_path / "data/tokens/pieces/train/shard-00000.ids"
-    stream.write_bytes(stream.read_bytes()[:-4])
+    tear(stream)
     with pytest.raises(IntegrityError, match=r"shard-00000\.ids"):
         bert.main([])
     assert outputs(tmp_path) == before
@@ -124,30 +121,4 @@ def test_it_goes_on_from_a_model_whose_weights_are_pinned(tmp_path, monkeypatch,
 @pytest.mark.system
 def test_the_stage_killed_and_started_again_ends_with_the_same_bytes(tmp_path):
     """TERM and KILL, one after the other, in the same training."""
-    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(bert.__file__).resolve().parents[2]),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
-    }
-    environment.pop("FIRTH_STATE", None)
-    command = [sys.executable, "-m", "firth.stages.bert"]
-    for root in (unbroken, broken):
-        root.mkdir()
-        write_project(root, "bert.steps=60")
-    subprocess.run(command, cwd=unbroken, env=environment, check=True, capture_output=True)
-
-    def checkpoints():
-        return set((broken / ".firth/runs").glob("bert/*/checkpoints/step-*"))
-
-    for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)):
-        before = checkpoints()
-        with subprocess.Popen(command, cwd=broken, env=environment, stderr=subprocess.DEVNULL) as child:
-            while not checkpoints() - before:
-                assert child.poll() is None
-                time.sleep(0.02)
-            child.send_signal(number)
-            assert child.wait(timeout=120) == code
-        assert outputs(broken) == {}
-    subprocess.run(command, cwd=broken, env=environment, check=True, capture_output=True)
-    assert outputs(broken) == outputs(unbroken)
+    killed_stage_ends_the_same(tmp_path, ("bert",), lambda root: write_project(root, "bert.steps=60"), outputs)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from stage_process import run_stage
 from usage_examples import bert, draw, examples_of, vectors
 
 from firth.bert.folder import save
@@ -16,14 +14,6 @@ from firth.config.load import preset_text, with_overrides
 from firth.word2vec.matrix_files import save_matrices
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def stage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "FIRTH_STATE": str(ROOT / ".firth")}
-    return subprocess.run(
-        [sys.executable, "-m", "firth.stages.tasks", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
 
 
 def write_params(folder: Path, *overrides: str) -> None:
@@ -51,7 +41,7 @@ def test_all_encoders_are_scored_the_same_every_time(project: Path) -> None:
     stale = project / "data" / "tasks" / "snippets" / "predictions-reference.jsonl"
     stale.parent.mkdir(parents=True)
     stale.write_text("{}\n")
-    done = stage(project, "snippets")
+    done = run_stage(project, "tasks", "snippets")
     assert done.returncode == 0, done.stderr
     outputs = [project / "data" / "tasks" / "snippets", project / "data" / "metrics"]
     written = {path: path.read_bytes() for folder in outputs for path in folder.iterdir()}
@@ -59,7 +49,7 @@ def test_all_encoders_are_scored_the_same_every_time(project: Path) -> None:
         "predictions-bert.jsonl", "predictions-cbow.jsonl", "predictions-random.jsonl", "predictions-skipgram.jsonl",
         "results.json", "tasks-snippets.json",
     ]  # fmt: skip
-    assert stage(project, "snippets").stdout == done.stdout
+    assert run_stage(project, "tasks", "snippets").stdout == done.stdout
     assert {path: path.read_bytes() for path in written} == written
 
     results = json.loads((outputs[0] / "results.json").read_text())
@@ -77,12 +67,12 @@ def test_all_encoders_are_scored_the_same_every_time(project: Path) -> None:
 
 
 def test_what_is_missing_is_one_clear_error(project: Path) -> None:
-    done = stage(project, "snippet")
+    done = run_stage(project, "tasks", "snippet")
     assert done.stderr.splitlines() == [
         "error: no task 'snippet' in params.yaml; there are: snippets, boolq, disflqa, ner"
     ]
     (project / "data" / "vectors" / "cbow" / "vectors.safetensors").unlink()
-    done = stage(project, "snippets")
+    done = run_stage(project, "tasks", "snippets")
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["error: data/vectors/cbow: no trained model; run the stage word2vec@cbow first"]
 
@@ -99,7 +89,7 @@ def test_the_published_encoder_beats_an_untrained_one_on_real_snippets(
     task = load_preset("demo").tasks["snippets"].model_copy(update={"train_examples": 300, "dev_examples": 200})
     monkeypatch.setenv("FIRTH_STATE", str(ROOT / ".firth"))
     build("snippets", task, project / "data" / "examples" / "snippets", project)
-    done = stage(project, "snippets")
+    done = run_stage(project, "tasks", "snippets")
     assert done.returncode == 0, done.stderr
     systems = json.loads((project / "data" / "tasks" / "snippets" / "results.json").read_text())["systems"]
     untrained, reference = systems

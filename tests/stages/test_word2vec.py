@@ -1,15 +1,12 @@
 """The stage as DVC runs it: everything that the contract names, the same bytes in another place."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import tear
+from killing import killed_stage_ends_the_same
 from recorder import Recorder, written
 
 from firth.config.load import preset_text, with_overrides
@@ -100,7 +97,7 @@ def test_an_altered_store_is_refused_and_earlier_vectors_stay(tmp_path, monkeypa
     word2vec.main(["cbow"])
     before = outputs(tmp_path)
     stream = tmp_path / "data/tokens/words/train.i32"
-    stream.write_bytes(stream.read_bytes()[:-4])
+    tear(stream)
     with pytest.raises(IntegrityError, match=r"train\.i32"):
         word2vec.main(["cbow"])
     assert outputs(tmp_path) == before
@@ -109,32 +106,9 @@ def test_an_altered_store_is_refused_and_earlier_vectors_stay(tmp_path, monkeypa
 @pytest.mark.system
 def test_the_stage_killed_and_started_again_ends_with_the_same_bytes(tmp_path):
     """TERM and KILL, one after the other, in the same training."""
-    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(word2vec.__file__).resolve().parents[2]),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
-    }
-    environment.pop("FIRTH_STATE", None)
-    command = [sys.executable, "-m", "firth.stages.word2vec", "skipgram"]
-    for root in (unbroken, broken):
-        root.mkdir()
-        write_project(root)
-        text = (root / "params.yaml").read_text()
+
+    def write_long_project(root):
+        text = (write_project(root) / "params.yaml").read_text()
         (root / "params.yaml").write_text(with_overrides(text, ["word2vec.skipgram.epochs=200"])[0])
-    subprocess.run(command, cwd=unbroken, env=environment, check=True, capture_output=True)
 
-    def checkpoints():
-        return set((broken / ".firth/runs").glob("word2vec-skipgram/*/checkpoints/step-*"))
-
-    for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)):
-        before = checkpoints()
-        with subprocess.Popen(command, cwd=broken, env=environment, stderr=subprocess.DEVNULL) as child:
-            while not checkpoints() - before:
-                assert child.poll() is None
-                time.sleep(0.02)
-            child.send_signal(number)
-            assert child.wait(timeout=120) == code
-        assert outputs(broken) == {}
-    subprocess.run(command, cwd=broken, env=environment, check=True, capture_output=True)
-    assert outputs(broken) == outputs(unbroken)
+    killed_stage_ends_the_same(tmp_path, ("word2vec", "skipgram"), write_long_project, outputs)

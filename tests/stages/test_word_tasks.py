@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from stage_process import run_stage
 
 from firth.config.load import preset_text
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.matrix_files import save_matrices
 
-ROOT = Path(__file__).resolve().parents[2]
 FAMILY = [
     "boy", "girl", "brother", "sister", "brothers", "sisters", "dad", "mom", "father", "mother",
     "he", "she", "his", "her", "king", "queen", "man", "woman",
 ]  # fmt: skip
-
-
-def stage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "FIRTH_STATE": str(ROOT / ".firth")}
-    return subprocess.run(
-        [sys.executable, "-m", "firth.stages.word_tasks", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
 
 
 def train(folder: Path, model: str, seed: int) -> None:
@@ -51,13 +40,13 @@ def test_models_are_scored_the_same_every_time(tmp_path: Path) -> None:
     stale = tmp_path / "data" / "tasks" / "words" / "predictions-glove.jsonl"
     stale.parent.mkdir(parents=True)
     stale.write_text("{}\n")
-    first = stage(tmp_path)
+    first = run_stage(tmp_path, "word_tasks")
     assert first.returncode == 0, first.stderr
     written = {path: path.read_bytes() for path in (tmp_path / "data").rglob("*.json*")}
     assert sorted(path.name for path in written) == [
         "predictions-cbow.jsonl", "predictions-skipgram.jsonl", "results.json", "word-tasks.json",
     ]  # fmt: skip
-    assert stage(tmp_path).returncode == 0
+    assert run_stage(tmp_path, "word_tasks").returncode == 0
     assert {path: path.read_bytes() for path in written} == written
 
     results = json.loads((tmp_path / "data" / "tasks" / "words" / "results.json").read_text())
@@ -81,7 +70,7 @@ def test_models_are_scored_the_same_every_time(tmp_path: Path) -> None:
 
 def test_nothing_to_score_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(preset_text("demo"), encoding="utf-8")
-    done = stage(tmp_path)
+    done = run_stage(tmp_path, "word_tasks")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: data/vectors: holds no folder with vectors.safetensors; run the word2vec stages first"

@@ -1,6 +1,7 @@
 """The stage as DVC runs it, on a corpus as `prepare` writes it."""
 
 import pytest
+from damage import tear
 from prepared_corpus import write_corpus
 
 from firth.errors import ConfigError, DataError, IntegrityError
@@ -43,7 +44,7 @@ def test_it_writes_the_store_of_the_training_side(project, capsys):
 
 def test_an_altered_shard_is_refused_and_nothing_is_left(project):
     shard = next((project / "data/corpus/train").iterdir())
-    shard.write_bytes(shard.read_bytes()[:-1])
+    tear(shard)
     with pytest.raises(IntegrityError, match=shard.name):
         main([])
     assert not list((project / "data/tokens").iterdir())

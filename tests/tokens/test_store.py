@@ -1,8 +1,10 @@
 import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import flip, tear
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,20 +124,10 @@ def test_the_number_of_threads_does_not_show(tmp_path, monkeypatch):
     assert build_store(train, HELDOUT, Words(min_count=1), tmp_path / "three", threads=3) == one
 
 
-def flip(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
 @pytest.mark.parametrize("name", ["train.i32", "heldout.i32", "vocabulary.tsv"])
 @pytest.mark.parametrize(
     ("harm", "says"),
-    [
-        (lambda p: p.unlink(), "missing"),
-        (lambda p: p.write_bytes(p.read_bytes()[:-3]), "torn"),
-        (flip, "altered"),
-    ],
+    [(Path.unlink, "missing"), (tear, "torn"), (flip, "altered")],
 )
 def test_a_harmed_file_is_refused_by_name(tmp_path, name, harm, says):
     store_of(tmp_path)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from damage import tear
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
@@ -95,7 +96,7 @@ def test_a_vocabulary_of_another_training_is_refused(folder):
 def test_harmed_vectors_are_refused_by_name(folder, harm):
     path = folder / FILE
     if harm == "torn":
-        path.write_bytes(path.read_bytes()[:-1])
+        tear(path)
     elif harm == "gone":
         path.unlink()
     elif harm == "nan":

@@ -108,14 +108,16 @@ def test_learning_rate_falls_in_a_line_to_its_floor():
     assert [engine.rate_at(words, 100) for words in (0, 50, 100)] == pytest.approx([0.05, 0.025, 0.0005])
 
 
-def test_an_id_outside_the_vocabulary_is_refused_before_it_becomes_an_address():
-    engine = make_engine("skipgram", named([5, 5, 5]), tiny())
+@pytest.mark.parametrize("changes", [{}, {"objective": "hierarchical_softmax", "threads": 2}])
+def test_an_id_outside_the_vocabulary_is_refused_before_it_becomes_an_address(changes):
+    engine = make_engine("skipgram", named([5, 5, 5]), tiny(**changes))
     for bad in (3, 2**31 - 1, -2, -(2**31)):
         stream = np.array([0, 1, 2, bad, 1], dtype=np.int32)
         with pytest.raises(IntegrityError, match=f"id {bad} at position 3"):
             engine.train(stream, 0, 5, (0, 0), 0, 5)
     with pytest.raises(ValueError, match="not within"):
         engine.train(stream, 0, 6, (0, 0), 0, 5)
+    engine.close()
 
 
 @pytest.mark.parametrize("size", [0, 1])

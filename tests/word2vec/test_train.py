@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from killing import Killed, Killer
 
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.tokens.store import WordStore
@@ -18,10 +19,6 @@ from firth.word2vec.train import Identity, train
 
 def unwatched(_step, _metrics):
     pass
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
 
 
 def same(first, second):
@@ -57,15 +54,8 @@ def test_curves_fall_and_say_where_they_are(unbroken, store, model):
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])
 @pytest.mark.parametrize("killed_at", [1, 5, 6, 8, 11])
 def test_broken_off_and_resumed_gives_the_same_bytes(unbroken, store, settings, tmp_path, model, killed_at):
-    calls = []
-
-    def killer(step, _metrics):
-        calls.append(step)
-        if len(calls) == killed_at:
-            raise Killed
-
     with pytest.raises(Killed):
-        train(store, model, settings, tmp_path, killer)
+        train(store, model, settings, tmp_path, Killer(killed_at))
     assert len(list((tmp_path / "checkpoints").iterdir())) == min(2, killed_at - 1)
     resumed = []
     again = train(store, model, settings, tmp_path, lambda step, _metrics: resumed.append(step))

@@ -2,9 +2,11 @@
 
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import flip, tear
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,15 +129,10 @@ FILES = [
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize(("harm", "message"), [("missing", "missing"), ("torn", "torn"), ("altered", "altered")])
+@pytest.mark.parametrize(("harm", "message"), [(Path.unlink, "missing"), (tear, "torn"), (flip, "altered")])
 def test_damage_is_named(tmp_path, name, harm, message):
     store_of(tmp_path)
-    path = tmp_path / name
-    data = path.read_bytes()
-    if harm == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(data[:-1] if harm == "torn" else bytes([data[0] ^ 1]) + data[1:])
+    harm(tmp_path / name)
     with pytest.raises(IntegrityError, match=f"{name}.*{message}"):
         TokenStore.open(tmp_path)
 

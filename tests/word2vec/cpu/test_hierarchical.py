@@ -157,17 +157,6 @@ def test_evaluation_learns_nothing_and_repeats():
     assert engine.evaluate(np.zeros(0, np.int32)).examples == 0
 
 
-def test_an_id_outside_the_vocabulary_is_refused_before_it_becomes_an_address():
-    engine = make_engine("skipgram", named([5, 5, 5]), settings_of(threads=2))
-    for bad in (3, 2**31 - 1, -2, -(2**31)):
-        stream = np.array([0, 1, 2, bad, 1], dtype=np.int32)
-        with pytest.raises(IntegrityError, match=f"id {bad} at position 3"):
-            engine.train(stream, 0, 5, (0, 0), 0, 5)
-    with pytest.raises(ValueError, match="not within"):
-        engine.train(stream, 0, 6, (0, 0), 0, 5)
-    engine.close()
-
-
 def test_a_checkpoint_of_negative_sampling_is_refused():
     engine = make_engine("skipgram", named([5, 5, 5]), settings_of())
     with pytest.raises(IntegrityError, match="nodes matrix"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from killing import Killed, Killer
 
 from firth.config.word2vec import Recipe, Subwords, Word2Vec
 from firth.errors import ConfigError, IntegrityError
@@ -207,24 +208,13 @@ def test_trained_end_to_end(store, settings, tmp_path, model, objective, backend
     assert all(np.isfinite(matrix).all() and matrix.any() for matrix in trained.matrices.values())
 
 
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
-
-
 @pytest.mark.parametrize(("objective", "backend"), COMBINATIONS[1:])
 def test_broken_off_and_resumed_gives_the_same_bytes(store, settings, tmp_path, objective, backend):
     recipe = Recipe(learning_rate=0.05, epochs=1)
     settings = settings.model_copy(update={"objective": objective, "backend": backend, "cbow": recipe})
-
-    def killer(_step, _metrics):
-        calls.append(None)
-        if len(calls) == 3:
-            raise Killed
-
-    calls = []
     unbroken = train(store, "cbow", settings, tmp_path / "unbroken", unwatched)
     with pytest.raises(Killed):
-        train(store, "cbow", settings, tmp_path / "broken", killer)
+        train(store, "cbow", settings, tmp_path / "broken", Killer(3))
     resumed = train(store, "cbow", settings, tmp_path / "broken", unwatched)
     assert resumed.history == unbroken.history
     assert resumed.metrics == unbroken.metrics
