@@ -9,10 +9,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from bench.glue import OnDevice
 from fable_training import Killed, unwatched, weights
 from fables import fable_store, small_training
 from packed_batches import LENGTH, gradients, rows, without_dropout
-from toy_bert import toy_bert
+from toy_bert import SENTENCES, toy_bert
 
 from firth.bert.attention import Packed, attend
 from firth.bert.device import Device
@@ -21,6 +22,10 @@ from firth.bert.losses import pretraining_losses
 from firth.bert.packing import Capacity, pack
 from firth.bert.train import pretrain
 from firth.config.bert import HeldOut, Optimizer
+from firth.config.tasks import Finetuning
+from firth.tasks.usages.contextual import BertEncoder
+from firth.tasks.usages.finetune import finetune
+from firth.tasks.usages.heads import ClassTargets
 
 HEADS, WIDTH = 4, 16
 LENGTHS = [7, 64, 1, 33, 0, 15]
@@ -231,3 +236,17 @@ def test_a_training_learns_packed_and_in_bf16(kind, tmp_path):
     trained = pretrain(fable_store(tmp_path / "pieces"), settings, tmp_path / "run", unwatched)
     assert trained.history[-1]["mlm_loss"] < trained.history[0]["mlm_loss"] - 0.3
     assert trained.history[-1]["mlm_loss"] < BLIND
+
+
+@devices
+def test_fine_tuning_on_a_device_starts_from_the_features_of_the_cpu_and_learns(kind):
+    """As `bench/glue.py` does it: the encoder there, its head here."""
+    encoder, there = BertEncoder(toy_bert()), OnDevice(toy_bert(), kind)
+    reading = there.texts([sentence for sentence in SENTENCES if sentence] * 4, 32)
+    found = there.features(reading)
+    np.testing.assert_allclose(found, encoder.features(reading), atol=1e-3)
+    classes = np.arange(len(reading.inputs)) % 5 % 2
+    targets = ClassTargets(2, np.arange(len(classes)), classes)
+    tuned = finetune(there, reading, targets, Finetuning(epochs=20, batch=4, learning_rate=2e-3), seed=1)
+    assert np.mean(tuned.logits(reading).argmax(axis=1) == classes) > 0.9
+    np.testing.assert_array_equal(there.features(reading), found)  # the one that was given stays as it was

@@ -1,0 +1,170 @@
+"""A BERT fine-tuned on the tasks of GLUE (Wang et al., 2019) that are at hand, scored on their dev sides.
+
+    python -m bench.glue --model MODEL --data GLUE --json glue.json
+
+GLUE is a folder with CoLA, SST-2, MRPC, QQP, MNLI and RTE as the benchmark publishes them (`CoLA/train.tsv`, …, also
+packed as .xz or .gz; a part of a set has another name, such as `train_subset.tsv`). Heads, recipe and measures are
+those of `firth evaluate`; on a GPU the encoder runs there, in bf16. The file is written after each task, and a task
+that stands in it is not done again: a call that was ended can be repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from firth.bert.folder import Bert
+from firth.bert.model import Encoder as Model
+from firth.canonical import file_sha256, write_json
+from firth.config.tasks import AnyTask, Evaluation, Finetuning, LocalFile
+from firth.encode.load import folder_digest, load_model
+from firth.errors import FirthError
+from firth.packing import ByteCount, unpacked
+from firth.tasks.examples.build import build
+from firth.tasks.examples.files import load
+from firth.tasks.examples.source import open_file
+from firth.tasks.usages.contextual import BertEncoder
+from firth.tasks.usages.encoders import Source
+from firth.tasks.usages.score import score_task
+
+TASKS: dict[str, dict[str, Any]] = {
+    "CoLA": {"kind": "text", "text_field": "sentence", "label_field": "label", "metric": "matthews"},
+    "SST-2": {"kind": "text", "text_field": "sentence", "label_field": "label", "metric": "accuracy"},
+    "MRPC": {
+        "kind": "pair", "first_field": "#1 String", "second_field": "#2 String", "label_field": "Quality",
+        "metric": "f1",
+    },
+    "QQP": {
+        "kind": "pair", "first_field": "question1", "second_field": "question2", "label_field": "is_duplicate",
+        "metric": "f1",
+    },
+    "MNLI": {
+        "kind": "pair", "first_field": "sentence1", "second_field": "sentence2", "label_field": "gold_label",
+        "metric": "accuracy",
+    },
+    "RTE": {
+        "kind": "pair", "first_field": "sentence1", "second_field": "sentence2", "label_field": "label",
+        "metric": "accuracy",
+    },
+}  # fmt: skip
+HEADERS = {"CoLA": "source\tlabel\tmark\tsentence\n"}
+"""Of sets that come without one."""
+
+
+class OnDevice(BertEncoder):
+    """An encoder whose layers are computed on a device of torch's, fine-tuned in bf16; heads stay on the CPU."""
+
+    def __init__(self, bert: Bert, kind: str, title: str = "BERT") -> None:
+        super().__init__(bert, title=title)
+        self.kind = kind
+        bert.model.to(kind)
+
+    def _hidden(
+        self, model: Model, ids: torch.Tensor, segments: torch.Tensor, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        ids, segments, mask = ids.to(self.kind), segments.to(self.kind), None if mask is None else mask.to(self.kind)
+        with torch.autocast(self.kind, torch.bfloat16, enabled=torch.is_grad_enabled()):
+            hidden = super()._hidden(model, ids, segments, mask)
+        return hidden.float().cpu()
+
+
+def file_of(data: Path, name: str, side: str) -> Path:
+    """The file of one side; of several, such as both of MNLI's, the first by name.
+
+    Raises:
+        FirthError: there is none.
+    """
+    found = sorted((data / name).glob(f"{side}*.tsv*"))
+    if not found:
+        raise FirthError(f"{data / name}: no {side}.tsv there")
+    return found[0]
+
+
+def with_header(name: str, path: Path, folder: Path) -> dict[str, str]:
+    """The file as a task names it, with a header."""
+    pinned = {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
+    if name not in HEADERS:
+        return pinned
+    copy = folder / f"{name}-{path.name.partition('.')[0]}.tsv"
+    source = open_file(name, LocalFile(kind="files", path=pinned["path"], sha256=pinned["sha256"]), folder)
+    with unpacked(source, ByteCount()) as stream:
+        copy.write_bytes(HEADERS[name].encode() + stream.read())
+    return {"kind": "files", "path": str(copy), "sha256": file_sha256(copy)}
+
+
+def _task(name: str, train: dict[str, str], dev: dict[str, str], most: int) -> dict[str, Any]:
+    return {
+        "title": f"GLUE: {name}", "licence": "see the set's own terms", "attribution": "Wang et al. (2019)",
+        "format": "tsv", "train": train, "dev": dev, "train_examples": most, "dev_examples": 1_000_000,
+        "length": 128, "published": name.lower(), **TASKS[name],
+    }  # fmt: skip
+
+
+def score(name: str, model: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What `firth evaluate` would write of one task."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        train, dev = (with_header(name, file_of(options.data, name, side), folder) for side in ("train", "dev"))
+        task: Any = TypeAdapter(AnyTask).validate_python(_task(name, train, dev, options.train_examples))
+        build(name.lower(), task, folder / "examples", folder)
+        examples = load(folder / "examples")
+    settings = Evaluation(
+        modes=["finetuned"],
+        seeds=options.seeds,
+        threads=options.threads,
+        finetuning=Finetuning(epochs=options.epochs, learning_rate=options.learning_rate),
+    )
+    gpu = torch.cuda.is_available() and options.accelerator == "auto"
+    bert = load_model(model)
+    source = Source("BERT", lambda: OnDevice(bert, "cuda") if gpu else BertEncoder(bert, title="BERT"))
+    return score_task(examples, {"bert": source}, settings).results
+
+
+def main() -> None:
+    """Fine-tune and score, one task after the other."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="folder of a BERT, ours or Hugging Face's")
+    parser.add_argument("--data", type=Path, required=True, help="folder of GLUE")
+    parser.add_argument("--json", type=Path, required=True, help="write the results there")
+    parser.add_argument("--tasks", default=",".join(TASKS), help="some of them")
+    parser.add_argument("--accelerator", choices=("auto", "cpu"), default="auto")
+    parser.add_argument("--train-examples", type=int, default=10_000, help="of a task at most; a seeded subset")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--learning-rate", type=float, default=5e-5)
+    parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[1])
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    weights, done = folder_digest(options.model), dict[str, Any]()
+    if options.json.is_file():
+        before = json.loads(options.json.read_text(encoding="utf-8"))
+        done = before["tasks"] if before["weights"] == weights else {}
+    failed = False
+    for name in filter(None, options.tasks.split(",")):
+        if name not in TASKS:
+            parser.error(f"--tasks: {name}; there are {', '.join(TASKS)}")
+        if name not in done:
+            try:
+                done[name] = score(name, options.model, options)
+            except FirthError as error:
+                print(f"{name}: {error}", file=sys.stderr, flush=True)
+                failed = True
+                continue
+            write_json(options.json, {"weights": weights, "tasks": done})
+        (system,), majority = done[name]["systems"], done[name]["majority"]["score"]
+        print(
+            f"{name}: {done[name]['metric']} {system['score']:.3f} [{system['low']:.3f}, {system['high']:.3f}], "
+            f"majority {majority:.3f}; {done[name]['examples']['train']} to train on",
+            flush=True,
+        )
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
