@@ -236,6 +236,31 @@ def test_metrics_after_the_checkpoint_are_forgotten(tmp_path):
     assert [(line["step"], line["metrics"]["train/loss"]) for line in log.read()] == [(10, 1.0), (20, 2.0), (25, 2.5)]
 
 
+@pytest.mark.parametrize("step", [-1, 5, 10, 29, 30, 99])
+@pytest.mark.parametrize("end", [b"", b'{"step": 40, "met', b'{"step": 40, "met\n', b"\0\0\0\n\0", b"[]\n\n"])
+def test_metrics_up_to_a_step_keep_their_bytes(tmp_path, step, end):
+    log = MetricsLog(tmp_path)
+    lines = []
+    for number in (10, 20, 30):
+        log.append(number, {"train/loss": number / 7, "a": 1.0})
+        lines.append(log.path.read_bytes().splitlines(keepends=True)[-1])
+    with log.path.open("ab") as stream:
+        stream.write(end)
+    log.truncate(step)
+    assert log.path.read_bytes() == b"".join(lines[: max(0, min(step, 30)) // 10])
+    before = log.path.stat().st_ino
+    log.truncate(step)
+    assert log.path.stat().st_ino == before or not log.path.stat().st_size
+    log.append(step + 1, {"train/loss": 0.0})
+    assert [line["step"] for line in log.read()][-1] == step + 1
+
+
+def test_a_log_that_was_never_written_is_empty_from_then_on(tmp_path):
+    MetricsLog(tmp_path / "new").truncate(-1)
+    assert (tmp_path / "new" / "metrics.jsonl").read_bytes() == b""
+    assert list(MetricsLog(tmp_path / "new").read()) == []
+
+
 def test_sigterm_becomes_a_request_and_the_second_one_ends():
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as exit_, stop_on_sigterm() as stop:

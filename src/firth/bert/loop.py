@@ -158,7 +158,7 @@ class Training:
             self.identity.stage, self._expected(), "tokens", 60.0 * self.settings.minutes * self.clocked or None
         )
         work = Work.of(self.model.architecture, self.settings.next_sentence)
-        spent = self.curve.last("train/cost")
+        spent = self.curve.last("train/cost") if self.settings.price else 0.0
         self.meters = Meters(work, self.device, self.settings.devices, self.settings.price, spent)
         with self.meter, closing(ahead(self._planned(), STEPS_AHEAD)) as steps:
             self.meter.resume_at(self.done.tokens, self.done.seconds)

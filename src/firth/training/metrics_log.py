@@ -34,9 +34,15 @@ class MetricsLog:
 
     def truncate(self, step: int) -> None:
         """Forget what came after `step`, and a line torn by a kill: training goes on from a checkpoint of `step`."""
-        kept = [line for line in self.read() if line["step"] <= step]
-        text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in kept)
-        write_atomic(self.path, text.encode())
+        data = self.path.read_bytes() if self.path.is_file() else b""
+        end = data.rfind(b"\n") + 1
+        while end:  # from the end: what is kept, most of it, is neither parsed nor written again
+            start = data.rfind(b"\n", 0, end - 1) + 1
+            if _step(data[start:end]) <= step:
+                break
+            end = start
+        if end < len(data) or not data:
+            write_atomic(self.path, data[:end])
 
     def read(self) -> Iterator[dict[str, Any]]:
         """The lines, up to one that a kill has torn."""
@@ -48,3 +54,11 @@ class MetricsLog:
                     yield json.loads(line)
                 except ValueError:
                     return
+
+
+def _step(line: bytes) -> float:
+    """The step of a line; of a damaged one that of no checkpoint."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
