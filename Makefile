@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STAMP := .venv/.installed-by-make
 TEST_STAMP := .venv/.installed-for-tests
 
-.PHONY: help demo test test-quick test-system lint types layers check format lock hooks bench golden up down clean
+.PHONY: help demo test test-quick test-system lint types layers check format lock hooks bench bench-gpu golden up down clean
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -67,6 +67,9 @@ hooks: $(STAMP)  ## Install the pre-commit hooks
 bench: $(STAMP)  ## Side by side with gensim and transformers
 	python -m bench.word2vec --quick
 	python -m bench.bert --quick
+
+bench-gpu: $(TEST_STAMP)  ## What needs an NVIDIA GPU: tests, then speed; figures in build/gpu
+	bash bench/gpu.sh build/gpu
 
 golden: $(TEST_STAMP)  ## Keep the golden losses of the first 200 steps anew, after a change that is meant to change them
 	python -m tests.support.golden_losses

@@ -63,11 +63,11 @@ fi
 text=(--drawn --words 1000000)
 [ -n "$store" ] && text=(--store "$store")
 
-part "BERT: tests" 170 bash -c 'tests -m "$1" tests/bert/test_gpu.py' - "$chosen"
-part "BERT: speed beside transformers" 190 \
+part "BERT: tests" 200 bash -c 'tests -m "$1" tests/bert/test_gpu.py' - "$chosen"
+part "BERT: speed beside transformers" 240 \
   python3 -m bench.bert --quick --accelerator "$device" "${text[@]}" "${quick[@]}" --json "$figures/bert.json"
 [ "$device" = cpu ] && quick=(--size tiny --length 32 --threads 1 --steps 1)
-part "BERT: packed against padded" 100 \
+part "BERT: packed against padded" 150 \
   python3 -m bench.packing --quick --accelerator "$device" "${text[@]}" "${quick[@]}" --json "$figures/packing.json"
 if [ "$device" = cuda ]; then
   part "word2vec: tests" 90 bash -c 'tests tests/word2vec/gpu/triton_cases.py'

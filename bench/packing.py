@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three runs, not five")
     parser.add_argument("--size", help="default mini; GPU base")
     parser.add_argument("--length", type=int, default=512)
-    parser.add_argument("--steps", type=int, help="timed in each run; default 8, GPU 20")
+    parser.add_argument("--steps", type=int, help="timed in each run; default 8")
     add_options(parser)
     options = parser.parse_args()
     gpu = options.accelerator == "cuda"
@@ -97,7 +97,7 @@ def main() -> None:
     settings = settings_of(size, "bf16" if gpu else "fp32", options.threads, options.length, options.accelerator)
     settings = settings.model_copy(update={"packing": True})
     with store_of(options) as store:
-        records = against_padding(store, settings, 3 if options.quick else 5, options.steps or (20 if gpu else 8))
+        records = against_padding(store, settings, 3 if options.quick else 5, options.steps or 8)
     for record in records:
         say(record)
     write(records, options.json)

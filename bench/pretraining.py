@@ -187,8 +187,9 @@ class Transformers(Rows):
             )
         )  # fmt: skip
         self.full_logits = full_logits
-        micro_batch = PEER_TOKENS // ours.settings.length if ours.device.kind == "cuda" else 0
-        super().__init__(ours, model, ours.padded(16, ours.rows(), micro_batch))
+        rows, most = ours.rows(), PEER_TOKENS // ours.settings.length
+        micro_batch = -(-rows // -(-rows // most)) if ours.device.kind == "cuda" else 0
+        super().__init__(ours, model, ours.padded(16, rows, micro_batch))
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Of both tasks."""

@@ -238,6 +238,7 @@ def test_a_training_learns_packed_and_in_bf16(kind, tmp_path):
     assert trained.history[-1]["mlm_loss"] < BLIND
 
 
+@pytest.mark.slow
 @devices
 def test_fine_tuning_on_a_device_starts_from_the_features_of_the_cpu_and_learns(kind):
     """As `bench/glue.py` does it: the encoder there, its head here."""
