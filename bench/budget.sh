@@ -6,6 +6,7 @@
 # `figures` the few small files to take home; MINUTES are of training, all calls together, without start and compilation
 # of a call that has not begun to train. Further arguments go to `firth pretrain`. From the environment:
 #     CALL_SECONDS  of one call (570); training stops in time to save its state
+#     SAVE_SECONDS  that saving the state may take (45, enough for a base model)
 #     SIZE          of the model (base): bf16, packed and compiled on a GPU
 #     GLUE          folder of its data sets (bench/glue.py); without it nothing is fine-tuned
 #     GLUE_OPTIONS  for bench/glue.py, such as "--train-examples 2000"
@@ -18,7 +19,7 @@ store=$(realpath "$1") out=$(realpath -m "$2") minutes=$3
 shift 3
 size=${SIZE:-base} glue=${GLUE:+$(realpath "$GLUE")}
 more=75      # sysexits.h: try again
-reserve=45   # seconds that saving the state of a base model may take, and then some
+reserve=${SAVE_SECONDS:-45}
 least=60     # seconds under which nothing new is begun
 end=$((SECONDS + ${CALL_SECONDS:-570}))
 export PYTHONPATH="src:.${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
@@ -29,7 +30,7 @@ say() { echo "$*" | tee -a "$out/figures/log.txt"; }
 # What is worth taking home, under names of its own.
 figures() {
   [ -f "$out/run/metrics.jsonl" ] && cp "$out/run/metrics.jsonl" "$out/figures/"
-  [ -d "$out/model" ] && cp "$out/model"/{history,training,config}.json "$out/figures/"
+  [ -d "$out/model" ] && cp "$out/model"/{history,training}.json "$out/figures/"
   [ -f "$out/model/schedule.safetensors" ] && cp "$out/model/schedule.safetensors" "$out/figures/"
 }
 

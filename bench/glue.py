@@ -5,7 +5,7 @@
 GLUE is a folder with CoLA, SST-2, MRPC, QQP, MNLI and RTE as the benchmark publishes them (`CoLA/train.tsv`, …, also
 packed as .xz or .gz; a part of a set has another name, such as `train_subset.tsv`). Heads, recipe and measures are
 those of `firth evaluate`; on a GPU the encoder runs there, in bf16. The file is written after each task, and a task
-that stands in it is not done again: a call that was ended can be repeated.
+that stands in it, of this model by this recipe, is not done again: a call that was ended can be repeated.
 """
 
 from __future__ import annotations
@@ -135,16 +135,20 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True, help="write the results there")
     parser.add_argument("--tasks", default=",".join(TASKS), help="some of them")
     parser.add_argument("--accelerator", choices=("auto", "cpu"), default="auto")
+    parser.add_argument("--quick", action="store_true", help="CoLA, MRPC and RTE, 1,000 examples each, one epoch")
     parser.add_argument("--train-examples", type=int, default=10_000, help="of a task at most; a seeded subset")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[1])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    weights, done = folder_digest(options.model), dict[str, Any]()
+    if options.quick:
+        options.tasks, options.train_examples, options.epochs = "CoLA,MRPC,RTE", 1000, 1
+    recipe = {name: getattr(options, name) for name in ("train_examples", "epochs", "learning_rate", "seeds")}
+    stamp, done = {"weights": folder_digest(options.model), "recipe": recipe}, dict[str, Any]()
     if options.json.is_file():
         before = json.loads(options.json.read_text(encoding="utf-8"))
-        done = before["tasks"] if before["weights"] == weights else {}
+        done = before.pop("tasks") if before.items() >= stamp.items() else {}
     failed = False
     for name in filter(None, options.tasks.split(",")):
         if name not in TASKS:
@@ -156,7 +160,7 @@ def main() -> None:
                 print(f"{name}: {error}", file=sys.stderr, flush=True)
                 failed = True
                 continue
-            write_json(options.json, {"weights": weights, "tasks": done})
+            write_json(options.json, {**stamp, "tasks": done})
         (system,), majority = done[name]["systems"], done[name]["majority"]["score"]
         print(
             f"{name}: {done[name]['metric']} {system['score']:.3f} [{system['low']:.3f}, {system['high']:.3f}], "

@@ -4,7 +4,7 @@
 # FIGURES is a folder for the log, a summary and the figures. STORE is a token store of real text, as `firth tokenize`
 # writes it; without one words are drawn, which says what the GPU can do, but not what packing gains. A part that fails
 # or runs out of its time is reported, and the others go on; the exit code says whether there was one. SECONDS_IN_ALL
-# (570) is the limit of all parts together. Without a GPU it says so and is done.
+# (570) is the limit of all parts together, TESTS_SECONDS (200) that of BERT's tests. Without a GPU it says so and is done.
 # Of our dependencies it needs torch with triton, lightning, transformers, numba, numpy, pyarrow, safetensors, tokenizers,
 # pydantic, ruamel-yaml, pytest and hypothesis: no DVC, Prefect or MLflow.
 set -uo pipefail
@@ -63,7 +63,7 @@ fi
 text=(--drawn --words 1000000)
 [ -n "$store" ] && text=(--store "$store")
 
-part "BERT: tests" 200 bash -c 'tests -m "$1" tests/bert/test_gpu.py' - "$chosen"
+part "BERT: tests" "${TESTS_SECONDS:-200}" bash -c 'tests -m "$1" tests/bert/test_gpu.py' - "$chosen"
 part "BERT: speed beside transformers" 240 \
   python3 -m bench.bert --quick --accelerator "$device" "${text[@]}" "${quick[@]}" --json "$figures/bert.json"
 [ "$device" = cpu ] && quick=(--size tiny --length 32 --threads 1 --steps 1)
@@ -72,7 +72,7 @@ part "BERT: packed against padded" 150 \
 if [ "$device" = cuda ]; then
   part "word2vec: tests" 90 bash -c 'tests tests/word2vec/gpu/triton_cases.py'
   part "word2vec: speed beside the CPU" 120 \
-    python3 -m bench.word2vec_gpu --words 5000000 --runs 3 --dims 100 --json "$figures/word2vec.json"
+    python3 -m bench.word2vec_gpu --quick --json "$figures/word2vec.json"
 fi
 say "figures: $(cd "$figures" && echo *)"
 exit "$failed"

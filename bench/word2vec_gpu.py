@@ -1,6 +1,7 @@
 """Training speed of word2vec on an NVIDIA GPU beside the CPU kernels of the same machine.
 
-    python -m bench.word2vec_gpu --json speed.json
+    python -m bench.word2vec_gpu --quick              # dim 100, a minute
+    python -m bench.word2vec_gpu --json speed.json    # dims 100 and 300, five runs
 
 The stream is drawn: words of a Zipf distribution in sentences of 20, so that it needs no corpus. Speed depends on how
 often rows are met and how often programs meet on one, not on what the words mean; this says nothing about quality.
@@ -56,13 +57,18 @@ def speed(
 def main() -> None:
     """Measure, print a table, write JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--words", type=int, default=20_000_000, help="of the stream")
+    parser.add_argument("--quick", action="store_true", help="dim 100, 5M words, three runs")
+    parser.add_argument("--words", type=int, help="of the stream; default 5M (quick) or 20M")
     parser.add_argument("--vocabulary", type=int, default=100_000, help="different words")
-    parser.add_argument("--dims", type=int, nargs="+", default=[100, 300])
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--dims", type=int, nargs="+", help="default 100 (quick), 100 and 300")
+    parser.add_argument("--runs", type=int, help="default 3 (quick) or 5")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the CPU kernels")
     parser.add_argument("--json", type=Path, help="write the records there")
     options = parser.parse_args()
+    usual = (5_000_000, [100], 3) if options.quick else (20_000_000, [100, 300], 5)
+    options.words, options.dims, options.runs = (
+        asked or other for asked, other in zip((options.words, options.dims, options.runs), usual, strict=True)
+    )
     stream, vocabulary = zipf(options.words, options.vocabulary)
     records: list[dict[str, Any]] = []
     for model in get_args(ModelName):
