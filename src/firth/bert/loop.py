@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,12 +99,14 @@ class Training:
             device.use()
             compare(Identity.of(store, settings), processes)
         self.tokenizer, self.heads = store.tokenizer, trained_heads(settings, init)
-        share = Share(processes.rank, processes.count)
-        self.steps = Steps(Text.of(store.train), store.tokenizer, settings, share)
-        self.left = self.steps.remaining_tokens()
-        self.heldout = HeldOut.of(store, settings, HELDOUT_SEED)
         self.checkpoints = Checkpoints(run_folder / "checkpoints", identity, settings.keep) if run_folder else None
-        self.saved = told(self.checkpoints.latest() if self.checkpoints else None, processes)
+        with ThreadPoolExecutor(1) as pool:  # beside reading and checking the checkpoint, the text is planned
+            latest = pool.submit(self.checkpoints.latest) if self.checkpoints else None
+            share = Share(processes.rank, processes.count)
+            self.steps = Steps(Text.of(store.train), store.tokenizer, settings, share)
+            self.left = self.steps.remaining_tokens()
+            self.heldout = HeldOut.of(store, settings, HELDOUT_SEED)
+        self.saved = told(latest.result() if latest else None, processes)
         model = None
         if self.first and self.saved:
             model = saved_weights(settings, store.tokenizer, init, self.saved.arrays)
