@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from fable_training import Killed, same, unwatched
 from fables import fable_store, fables, small_training, tokenizer
 
 from firth.bert.architecture import Architecture
@@ -102,6 +103,28 @@ def test_a_training_goes_on_from_a_model_with_an_extended_vocabulary(tmp_path):
     assert onward < fresh - 0.2
     assert bert.model.architecture.vocabulary == len(first.tokenizer) + 2
     assert bert.tokenizer is store.tokenizer
+
+
+def test_broken_off_it_goes_on_in_the_other_models_architecture_to_the_same_bytes(tmp_path, capfd):
+    """The first model is smaller than `bert.size`, reads more positions and has fewer pieces."""
+    own = tokenizer()
+    init, extended = model_of(own, positions=100), Tokenizer([*own.vocabulary, "ripe", "gnawed"])
+    build_store(fables()[:9], fables()[9:], extended, Tokenize(shuffle=False), tmp_path / "e")
+    store, settings = TokenStore.open(tmp_path / "e"), small_training(init="a", init_sha256="a" * 64)
+    unbroken = pretrain(store, settings, tmp_path / "whole", unwatched, init)
+    assert unbroken.bert.model.architecture == Architecture(len(extended), 1, 64, 2, 96, 64)
+
+    def killer(step, _metrics):
+        if step == 10:
+            raise Killed
+
+    with pytest.raises(Killed):
+        pretrain(store, settings, tmp_path / "run", killer, init)
+    capfd.readouterr()
+    same(pretrain(store, settings, tmp_path / "run", unwatched, init), unbroken)
+    said = capfd.readouterr().err
+    assert "goes on from its checkpoint at step 9 of 20" in said
+    assert "goes on from another model" not in said
 
 
 def test_the_bias_starts_at_the_frequencies_where_that_is_asked_for():
