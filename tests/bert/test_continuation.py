@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from fable_training import Killed, same, unwatched
+from fable_training import same, unwatched
 from fables import fable_store, fables, small_training, tokenizer
+from killing import Killed
 
 from firth.bert.architecture import Architecture
 from firth.bert.continuation import first_weights, split_piece, trained_heads

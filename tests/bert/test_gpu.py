@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from bench.glue import OnDevice
-from fable_training import Killed, unwatched, weights
+from fable_training import unwatched, weights
 from fables import fable_store, small_training
+from killing import Killed
 from packed_batches import LENGTH, gradients, rows, without_dropout
 from toy_bert import SENTENCES, toy_bert
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import fables
 import pytest
 import torch
-from fable_training import Killed, same, unwatched
+from fable_training import same, unwatched
 from fables import fable_store
+from killing import Killed
 from safetensors.numpy import load_file
 
 from firth.bert import module as lightning_module

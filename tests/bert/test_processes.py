@@ -11,8 +11,9 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from fable_training import Killed, unwatched, weights
+from fable_training import unwatched, weights
 from fables import fable_store, small_training
+from killing import Killed
 from safetensors.numpy import load_file
 
 from firth.bert import loop

@@ -3,8 +3,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fable_training import Killed, unwatched
+from fable_training import unwatched
 from fables import fable_store, small_training
+from killing import Killed
 from safetensors.numpy import load_file
 
 from firth.bert import loop

@@ -3,8 +3,9 @@
 import time
 
 import pytest
-from fable_training import Killed, unwatched
+from fable_training import unwatched
 from fables import small_training
+from killing import Killed
 
 from firth.bert import continuation, loop
 from firth.bert import module as lightning_module
