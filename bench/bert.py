@@ -12,8 +12,8 @@ articles there; `--drawn` draws words where there is no text. Only training step
 time, padding not counted. transformers' BertForPreTraining is given our batches ready made: once with labels for every
 position, as its scripts do, and once with its head on the predicted positions only, as ours. Our side makes its
 instances while it trains. On a GPU a step of both has as many tokens, ours packed and compiled, theirs padded to the
-longest row of a micro batch and run as it is. MFU is what `firth.bert.meters` counts, of the same useful work on both
-sides. A ratio is the median over the ratios of neighbouring runs.
+longest row of a micro batch and run as it is. MFU is what `firth.bert.pretraining.meters` counts, of the same useful
+work on both sides. A ratio is the median over the ratios of neighbouring runs.
 """
 
 from __future__ import annotations

@@ -26,10 +26,10 @@ from bench.pretraining import (
     write,
 )
 
-from firth.bert.instances import Batch
-from firth.bert.losses import cross_entropy
+from firth.bert.data.instances import Batch
+from firth.bert.data.packing import IGNORED
 from firth.bert.model import Pretraining
-from firth.bert.packing import IGNORED
+from firth.bert.pretraining.losses import cross_entropy
 from firth.config.bert import Bert, Size
 from firth.wordpiece.store import TokenStore
 

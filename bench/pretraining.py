@@ -19,17 +19,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from bench.word2vec import documents
 
-from firth.bert.continuation import first_weights
-from firth.bert.device import Device
-from firth.bert.instances import Batch, Instances
-from firth.bert.meters import Work, peak
-from firth.bert.module import BertModule, Losses, run_steps
-from firth.bert.optimizer import adamw, clip
-from firth.bert.plan import Cursor
-from firth.bert.shares import Counts
-from firth.bert.spikes import Spikes
-from firth.bert.steps import Step, Steps
-from firth.bert.text import Text
+from firth.bert.data.instances import Batch, Instances
+from firth.bert.data.plan import Cursor
+from firth.bert.data.shares import Counts
+from firth.bert.data.steps import Step, Steps
+from firth.bert.data.text import Text
+from firth.bert.optimizers.optimizer import adamw, clip
+from firth.bert.optimizers.spikes import Spikes
+from firth.bert.pretraining.continuation import first_weights
+from firth.bert.pretraining.device import Device
+from firth.bert.pretraining.meters import Work, peak
+from firth.bert.pretraining.module import BertModule, Losses, run_steps
 from firth.config.bert import Bert, Optimizer, Size, Tokenize, WordPiece
 from firth.training.ahead import ahead
 from firth.wordpiece.learn import make_tokenizer
@@ -53,7 +53,7 @@ Accelerator = Literal["cpu", "cuda"]
 
 
 class Speed(NamedTuple):
-    """Of one run, a second of wall time: tokens without padding, operations as `firth.bert.meters.Work` counts them."""
+    """Of one run, a second of wall time: tokens without padding, operations as `meters.Work` counts them."""
 
     tokens: float
     operations: float

@@ -7,7 +7,7 @@ from bench.packing import Padded
 from bench.pretraining import Ours, Speed, add_options, compared, counts_of, settings_of, speed_of, store_of
 from fables import fable_store
 
-from firth.bert.shares import Counts
+from firth.bert.data.shares import Counts
 
 
 @pytest.fixture(scope="module")

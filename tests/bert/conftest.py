@@ -2,7 +2,7 @@ import pytest
 from fable_training import unwatched
 from fables import fable_store, small_training
 
-from firth.bert.train import pretrain
+from firth.bert.pretraining.train import pretrain
 
 
 @pytest.fixture(scope="session")

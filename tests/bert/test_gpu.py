@@ -17,11 +17,11 @@ from packed_batches import LENGTH, gradients, rows, without_dropout
 from toy_bert import SENTENCES, toy_bert
 
 from firth.bert.attention import Packed, attend
-from firth.bert.device import Device
+from firth.bert.data.packing import Capacity, pack
 from firth.bert.dropout import dropped
-from firth.bert.losses import pretraining_losses
-from firth.bert.packing import Capacity, pack
-from firth.bert.train import pretrain
+from firth.bert.pretraining.device import Device
+from firth.bert.pretraining.losses import pretraining_losses
+from firth.bert.pretraining.train import pretrain
 from firth.config.bert import HeldOut, Optimizer
 from firth.config.tasks import Finetuning
 from firth.tasks.usages.contextual import BertEncoder

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firth.bert.evaluation import unigram_losses
+from firth.bert.pretraining.evaluation import unigram_losses
 from firth.canonical import read_json, write_json
 from firth.config import load_params
 from firth.report.collect import collect

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from firth.bert.loop import Pretrained
+from firth.bert.pretraining.loop import Pretrained
 
 
 def unwatched(_step: int, _metrics: dict[str, float]) -> None:

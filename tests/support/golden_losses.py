@@ -19,8 +19,8 @@ from unittest.mock import patch
 import numpy as np
 from tests.support.fables import fable_store, fables, small_training
 
-from firth.bert import loop
-from firth.bert.train import pretrain
+from firth.bert.pretraining import loop
+from firth.bert.pretraining.train import pretrain
 from firth.config.bert import HeldOut, Optimizer
 from firth.config.word2vec import ModelName, Recipe, Word2Vec
 from firth.tokens.vocabulary import Vocabulary

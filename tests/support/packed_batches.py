@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from firth.bert.data.instances import Batch
+from firth.bert.data.packing import IGNORED
 from firth.bert.dropout import Dropout
-from firth.bert.instances import Batch
 from firth.bert.model import Logits, SelfAttention
-from firth.bert.packing import IGNORED
 
 LENGTH = 12
 

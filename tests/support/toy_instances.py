@@ -7,9 +7,9 @@ from typing import Any, cast
 import numpy as np
 from hypothesis import strategies as st
 
-from firth.bert import reference
-from firth.bert.instances import Batch, Chosen, Instances
-from firth.bert.text import Text
+from firth.bert.data import reference
+from firth.bert.data.instances import Batch, Chosen, Instances
+from firth.bert.data.text import Text
 from firth.config.bert import Bert, Masking
 from firth.wordpiece import tokenizer
 from firth.wordpiece.store import Shard, Split

@@ -20,7 +20,7 @@ import pytest
 from fables import fable_store
 from scored_project import ScoredProject
 
-from firth.bert.curve import Curve
+from firth.bert.pretraining.curve import Curve
 from firth.canonical import read_json
 from firth.config.load import preset_text, with_overrides
 from firth.stages import bert

@@ -84,10 +84,10 @@ def pretrain(
             "--replay takes all settings from the model: leave out --size, --steps, --minutes, --token-budget, --set "
             "and --params"
         )
-    from firth.bert.identity import Identity
-    from firth.bert.outputs import HISTORY, is_result_of, write_outputs
-    from firth.bert.replay import Recorded
-    from firth.bert.train import pretrain as train
+    from firth.bert.pretraining.identity import Identity
+    from firth.bert.pretraining.outputs import HISTORY, is_result_of, write_outputs
+    from firth.bert.pretraining.replay import Recorded
+    from firth.bert.pretraining.train import pretrain as train
     from firth.canonical import read_json
     from firth.encode.load import folder_digest, load_model
     from firth.wordpiece.store import TokenStore
@@ -178,7 +178,7 @@ def _of_this_machine() -> list[str]:
 
 
 def _say_micro_batches(store: TokenStore, settings: Bert, architecture: Architecture | None) -> None:
-    from firth.bert.fitting import largest_micro_batch
+    from firth.bert.pretraining.fitting import largest_micro_batch
 
     print(f"--set bert.micro_batch={largest_micro_batch(store, settings, architecture)}")
     if settings.second_phase.share:

@@ -166,8 +166,8 @@ def _record(asked: Asked, run: Run, place: Place) -> dict[str, Any]:
 
 def measure(asked: Asked, run: Run, folder: Path) -> dict[str, Any]:
     """`{measure: {"positions", "loss", "unigram", "accuracy"} or null}` of the model that lies in `folder`."""
-    from firth.bert.hidden import hidden_words
-    from firth.bert.loop import HELDOUT_SEED
+    from firth.bert.pretraining.hidden import hidden_words
+    from firth.bert.pretraining.loop import HELDOUT_SEED
     from firth.encode.load import load_model
     from firth.wordpiece.store import TokenStore
 

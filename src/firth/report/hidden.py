@@ -15,8 +15,8 @@ def hidden_words(run: BertRun) -> dict[str, Any] | None:
 
     Of a model that reads from left to right: on the words that the same masking would have hidden.
     """
-    from firth.bert import hidden
-    from firth.bert.loop import HELDOUT_SEED
+    from firth.bert.pretraining import hidden
+    from firth.bert.pretraining.loop import HELDOUT_SEED
     from firth.encode.load import load_model
     from firth.wordpiece.store import TokenStore
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from firth.bert.folder import Bert
-from firth.bert.identity import Identity
-from firth.bert.outputs import write_outputs
-from firth.bert.train import follow, pretrain
+from firth.bert.pretraining.identity import Identity
+from firth.bert.pretraining.outputs import write_outputs
+from firth.bert.pretraining.train import follow, pretrain
 from firth.canonical import write_json
 from firth.config import load_params
 from firth.encode.load import folder_digest, load_model

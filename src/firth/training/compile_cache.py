@@ -18,11 +18,18 @@ from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
+PACKAGE = Path(__file__).resolve().parents[1]
+
 
 @cache
 def source_stamp(*sources: str) -> str:
-    """sha256 over the sources that a kernel is compiled from, and over this one."""
-    return hashlib.sha256(b"\0".join(Path(name).read_bytes() for name in (__file__, *sources))).hexdigest()
+    """sha256 over the sources that a kernel is compiled from, with their places in the package, and over this one.
+
+    Numba keeps the names of modules beside the code: a module that has moved is another, though its text is the same.
+    """
+    paths = [Path(name).resolve() for name in (__file__, *sources)]
+    named = [(str(path.relative_to(PACKAGE)) if path.is_relative_to(PACKAGE) else path.name, path) for path in paths]
+    return hashlib.sha256(b"\0".join(name.encode() + b"\0" + path.read_bytes() for name, path in named)).hexdigest()
 
 
 def cache_folder() -> Path:

@@ -1,0 +1,1 @@
+"""Training itself: the loop with its checkpoints, one process or several, what is measured and what is written."""
