@@ -199,7 +199,7 @@ def test_a_failed_start_says_why_and_leaves_nothing(project: Path) -> None:
     before = set(psutil.pids())
     with pytest.raises(FirthError, match=r"(?s)could not be deployed.*nowhere"):
         services.up(project)
-    left = [process for process in psutil.process_iter() if process.pid not in before]
-    assert not [one for one in left if str(project) in " ".join(one.cmdline() or [])]
+    left = [process for process in psutil.process_iter(["cmdline"]) if process.pid not in before]
+    assert not [one for one in left if str(project) in " ".join(one.info["cmdline"] or [])]  # None: has ended by now
     assert not (project / ".firth/services.json").exists()
     assert json.dumps([one.state for one in services.status(project)]) == '["down", "down", "down"]'
