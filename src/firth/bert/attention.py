@@ -95,32 +95,39 @@ def _flash(tokens: Tensor, packed: Packed, dropout: float) -> Tensor:
 
 def _on_grid(tokens: Tensor, packed: Packed, dropout: float) -> Tensor:
     """(T, 3, A, D) -> (T, H), by way of padded rows."""
-    rows, longest = len(packed.offsets) - 1, packed.longest
+    longest, lengths = packed.longest, packed.offsets.diff()  # lengths: (N,)
+    by_hand = tokens.device.type == "cpu" and not torch.compiler.is_compiling()
+    if by_hand:  # without the spare instances at the end, which are empty: shapes need not be the same in every step
+        lengths = lengths[: int(lengths.nonzero()[-1]) + 1]
+    rows = len(lengths)
     spread = tokens.new_zeros(rows * longest, *tokens.shape[1:]).index_copy(0, packed.grid, tokens)
     query, key, value = spread.view(rows, longest, *spread.shape[1:]).permute(2, 0, 3, 1, 4).unbind(0)  # (N, A, L, D)
-    places = torch.arange(packed.longest, device=tokens.device)
+    places = torch.arange(longest, device=tokens.device)
     if packed.causal:  # padding stands behind all real tokens, which therefore do not see it
         seen = (places <= places[:, None])[None, None]  # (1, 1, L, L)
     else:
-        lengths = packed.offsets.diff()[:, None].clamp(min=1)  # (N, 1): no row is all padding
-        seen = (places < lengths)[:, None, None, :]  # (N, 1, 1, L)
-    if query.device.type == "cpu":
-        context = _in_parts(query, key, value, seen, dropout)
+        seen = (places < lengths[:, None].clamp(min=1))[:, None, None, :]  # (N, 1, 1, L): no row is all padding
+    if by_hand:
+        context = _in_parts(query, key, value, seen, lengths.tolist(), dropout)
     else:
         context = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
     return context.transpose(1, 2).flatten(0, 1).index_select(0, packed.grid).flatten(1)
 
 
-def _in_parts(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, dropout: float) -> Tensor:
-    """The same, a few rows at a time, whose weights stay in the CPU's cache; with dropout torch's own is slower."""
+def _in_parts(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, lengths: list[int], dropout: float) -> Tensor:
+    """The same, a few rows at a time, whose weights stay in the CPU's cache, and no wider than the longest of them."""
     rows, heads, longest, dimensions = query.shape
     hidden = torch.zeros(seen.shape, dtype=query.dtype).masked_fill(~seen, -math.inf).expand(rows, -1, -1, -1)
     query = query * (1.0 / math.sqrt(dimensions))
     together = max(1, TOGETHER // (heads * longest * longest))
     contexts = []
-    for q, k, v, h in zip(*(torch.split(part, together) for part in (query, key, value, hidden)), strict=True):
-        weight = (q @ k.transpose(2, 3) + h).softmax(dim=-1)  # (n, A, L, L)
-        contexts.append(dropped(weight, dropout).to(v.dtype) @ v)
+    parts = zip(*(torch.split(part, together) for part in (query, key, value, hidden)), strict=True)
+    for number, (*rows_of, mask) in enumerate(parts):
+        wide = max(1, *lengths[number * together : (number + 1) * together])
+        q, k, v = (part[:, :, :wide] for part in rows_of)  # (n, A, wide, D)
+        weight = (q @ k.transpose(2, 3) + mask[:, :, :wide, :wide]).softmax(dim=-1)  # (n, A, wide, wide)
+        context = dropped(weight, dropout).to(v.dtype) @ v
+        contexts.append(F.pad(context, (0, 0, 0, longest - wide)))
     return torch.cat(contexts)
 
 

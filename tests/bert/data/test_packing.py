@@ -9,6 +9,8 @@ from one_thread import one_thread  # noqa: F401
 from packed_batches import LENGTH, gradients, losses, rows, without_dropout
 from toy_bert import toy_bert
 
+from firth.bert import attention
+from firth.bert.attention import Packed, attend
 from firth.bert.data.instances import Batch
 from firth.bert.data.packing import IGNORED, Capacity, fit, pack
 
@@ -120,3 +122,17 @@ def test_a_thousand_batches_of_like_size_have_a_few_shapes():
         )  # fmt: skip
         shapes.add(Capacity.near(batch).tokens)
     assert len(shapes) <= 20
+
+
+def test_spare_instances_cost_a_cpu_no_attention(monkeypatch):
+    """Of room for many instances only those that are there are worked on, and no wider than they are."""
+    worked_on = []
+    monkeypatch.setattr(attention, "dropped", lambda weight, _rate: worked_on.append(weight.shape) or weight)
+    lengths = torch.tensor([5, 3, 0, 6] + [0] * 60)
+    offsets = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)]).int()
+    owner = torch.arange(64).repeat_interleave(lengths)
+    positions = torch.arange(14) - offsets[owner]
+    layout = Packed(offsets, positions, owner * 512 + positions, 512)
+    attend(torch.randn(14, 3 * 8), 2, layout, 0.1)
+    assert sum(rows for rows, *_ in worked_on) == 4
+    assert {tuple(shape[-2:]) for shape in worked_on} == {(5, 5), (6, 6)}, "two at a time"

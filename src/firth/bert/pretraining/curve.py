@@ -33,7 +33,8 @@ class Since:
 class Curve:
     """The history of one training: a list of rows, and the newest scalars by metric name."""
 
-    def __init__(self, run_folder: Path, on_metrics: OnMetrics) -> None:
+    def __init__(self, run_folder: Path, on_metrics: OnMetrics, predicted: str = "masked words") -> None:
+        self.predicted = predicted
         self.history: list[dict[str, Any]] = []
         self.metrics: dict[str, float] = {}
         self.since = Since()
@@ -114,4 +115,4 @@ class Curve:
             return ""
         row = self.history[-1]
         pairs = "" if row["nsp_loss"] is None else f", next sentence {row['nsp_loss']:.3f}"
-        return f"masked words {row['mlm_loss']:.3f}{pairs}"
+        return f"{self.predicted} {row['mlm_loss']:.3f}{pairs}"

@@ -114,7 +114,8 @@ class Training:
             model = first_weights(settings, store.tokenizer, init, store.unigrams)
         self.model = placed(model, settings, device, processes)
         self.optimizer = make_optimizer(self.model, settings.optimizer)
-        self.curve = Curve(run_folder or Path(), on_metrics)
+        predicted = "masked words" if settings.objective == "masked" else "next words"
+        self.curve = Curve(run_folder or Path(), on_metrics, predicted)
         repeated = processes.tell(None if rates is None else rates.tolist())
         self.schedule = Schedule(settings, repeated)
         self.clocked = bool(settings.minutes) and repeated is None
