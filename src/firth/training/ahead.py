@@ -24,7 +24,7 @@ def ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
         while not closed.is_set():
             try:
                 ready.put((item, error), timeout=POLL_SECONDS)
-                return True
+                return not closed.is_set()  # room made by the clearing at the end is not filled again
             except Full:
                 continue
         return False

@@ -66,7 +66,8 @@ def test_no_instance_of_a_step_that_is_done_is_made_again(store, tmp_path, monke
     assert len(again) == 2
     assert all(first == 0 and count <= SAMPLE for _, first, count in again)
     assert made[2][:2] == (cursor.epoch, cursor.index)
-    assert sum(count for epoch, _, count in made if epoch) <= (loop.STEPS_AHEAD + 2) * settings.batch
+    # One step is trained, the next is in Lightning's hands, so many are ready, and one is being made.
+    assert sum(count for epoch, _, count in made if epoch) <= (loop.STEPS_AHEAD + 3) * settings.batch
 
 
 @pytest.mark.slow
