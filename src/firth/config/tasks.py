@@ -1,9 +1,9 @@
-"""`tasks` and `evaluation`: data sets for the four usages of an encoder, and how encoders are measured on them."""
+"""`tasks` and `evaluation`: data sets for the usages of an encoder, and how encoders are measured on them."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -11,11 +11,19 @@ from firth.config.base import Section, Seed, Share
 from firth.config.corpora import Sha256
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9-]{0,39}$")
+LONGEST_ANSWER = 30
+"""Most pieces (or words, for vectors) of an answer that is predicted (section 4.2's code)."""
+SPECIAL_PIECES = 3
+"""[CLS] and twice [SEP]."""
+SQUAD_LENGTH, SQUAD_STRIDE, QUERY_LENGTH = 384, 128, 64
+
 TaskName = Annotated[str, StringConstraints(pattern=TASK_NAME.pattern)]
-Kind = Literal["text", "pair", "span", "tagging"]
+Kind = Literal["text", "pair", "span", "tagging", "number", "choice"]
 EncoderName = Literal["skipgram", "cbow", "random", "bert", "reference"]
 Mode = Literal["frozen", "finetuned"]
-Published = Literal["", "sst-2", "cola", "mrpc", "qqp", "mnli", "qnli", "rte", "squad-1.1", "conll-2003"]
+Published = Literal[
+    "", "sst-2", "cola", "mrpc", "qqp", "sts-b", "mnli", "qnli", "rte", "squad-1.1", "conll-2003", "swag"
+]  # fmt: skip
 
 
 class LocalFile(Section):
@@ -90,14 +98,61 @@ class PairTask(TaskData):
 
 
 class SpanTask(TaskData):
-    """The answer to a question, as a span of a text."""
+    """The answer to a question, as a span of a text.
+
+    With format squad, what is left out is as in the paper: windows of 384 pieces, 128 from one to the next, questions
+    of 64. In other formats a text is read in one window, as far as `length` goes, until `doc_stride` is said.
+    """
 
     kind: Literal["span"]
-    format: Literal["csv", "tsv", "jsonl"]
+    format: Literal["csv", "tsv", "jsonl", "squad"] = Field(
+        description="squad: the official JSON of version 1.1; its articles are the groups of the split."
+    )
     context_field: str = Field(default="context", min_length=1)
     question_field: str = Field(default="question", min_length=1)
     answer_field: str = Field(default="answer", min_length=1)
+    doc_stride: int | None = Field(
+        default=None,
+        ge=1,
+        description="Pieces from one window's beginning to the next one's, where a text is longer than a window. "
+        "Null: one window, what is behind it is not read.",
+    )
+    query_length: int = Field(
+        default=QUERY_LENGTH, ge=1, description="Most pieces of a question, where there is a doc_stride."
+    )
     metric: Literal["f1", "exact"] = "f1"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _squad_is_read_as_in_the_paper(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("format") == "squad":
+            return {"length": SQUAD_LENGTH, "doc_stride": SQUAD_STRIDE, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _squad_names_its_own_fields(self) -> Self:
+        if self.format != "squad":
+            return self
+        for name in ("context_field", "question_field", "answer_field"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name}: format squad has names of its own; leave it out")
+        if self.group_field not in (None, "title", "context"):
+            raise ValueError(
+                f"group_field {self.group_field!r}: with format squad it is title (of an article) or context"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _an_answer_is_whole_in_a_window(self) -> Self:
+        most = self.length - self.query_length - SPECIAL_PIECES - (LONGEST_ANSWER - 1)
+        if self.doc_stride is not None and self.doc_stride > most:
+            raise ValueError(
+                f"doc_stride {self.doc_stride} with length {self.length} and query_length {self.query_length}: windows "
+                f"have {self.length - self.query_length - SPECIAL_PIECES} pieces of the text and must share "
+                f"{LONGEST_ANSWER - 1}, so that an answer of {LONGEST_ANSWER} is whole in one; "
+                + (f"{most} is the most" if most > 0 else "give a greater length")
+            )
+        return self
 
 
 class TaggingTask(TaskData):
@@ -107,10 +162,76 @@ class TaggingTask(TaskData):
     format: Literal["conll"] = "conll"
     token_column: int = Field(default=0, description="Column of the words, from 0; negative: from the end.")
     tag_column: int = Field(default=-1, description="Column of the tags (IOB1, IOB2 or plain).")
+    document_context: bool = Field(
+        default=False,
+        description="Words around a sentence, out of the same document (between -DOCSTART- lines), fill what `length` "
+        "leaves; only the sentence's own are learned from and scored. For a BERT; vectors have one window of words.",
+    )
+    pieces: Literal["first", "x"] = Field(
+        default="first",
+        description="What is learned of a word in several pieces: its first one only, or of the others the label X, "
+        "which is never an answer.",
+    )
     metric: Literal["entity_f1", "accuracy"] = "entity_f1"
 
 
-AnyTask = Annotated[TextTask | PairTask | SpanTask | TaggingTask, Field(discriminator="kind")]
+class NumberTask(TaskData):
+    """A number for two texts, such as how alike their meanings are.
+
+    Named for what is answered, as the other kinds are: similarity is one such number, and here a task of words.
+    """
+
+    kind: Literal["number"]
+    format: Literal["csv", "tsv", "jsonl"]
+    first_field: str = Field(default="first", min_length=1)
+    second_field: str = Field(default="second", min_length=1)
+    score_field: str = Field(default="score", min_length=1)
+    score_range: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        default=None, description="Least and greatest number there is; another in a file is an error. Left out: any."
+    )
+    metric: Literal["pearson_spearman", "pearson", "spearman"] = Field(
+        default="pearson_spearman", description="pearson_spearman: the mean of both correlations."
+    )
+
+    @model_validator(mode="after")
+    def _the_range_has_two_ends(self) -> Self:
+        if self.score_range is not None and self.score_range[0] >= self.score_range[1]:
+            raise ValueError(f"score_range: {self.score_range[0]:g} is not below {self.score_range[1]:g}")
+        return self
+
+
+class ChoiceTask(TaskData):
+    """Which of several endings goes on from a context."""
+
+    kind: Literal["choice"]
+    format: Literal["csv", "tsv", "jsonl"]
+    context_field: str = Field(default="context", min_length=1)
+    start_field: str | None = Field(
+        default=None, min_length=1, description="Field with a beginning that all endings share; may be empty."
+    )
+    ending_fields: list[str] = Field(
+        default=["ending0", "ending1", "ending2", "ending3"],
+        min_length=1,
+        description="Fields of the endings, in order. One field: in JSON Lines, with a list of texts.",
+    )
+    label_field: str = Field(
+        default="label", min_length=1, description="Field with the number of the right ending, from 0."
+    )
+    metric: Literal["accuracy"] = "accuracy"
+
+    @model_validator(mode="after")
+    def _two_endings_are_the_least(self) -> Self:
+        if len(set(self.ending_fields)) < len(self.ending_fields):
+            raise ValueError("ending_fields names a field twice")
+        if len(self.ending_fields) == 1 and self.format != "jsonl":
+            raise ValueError(
+                f"ending_fields: a choice has two endings at least; one field, with a list of them, is for jsonl, not "
+                f"for {self.format}"
+            )
+        return self
+
+
+AnyTask = Annotated[TextTask | PairTask | SpanTask | TaggingTask | NumberTask | ChoiceTask, Field(discriminator="kind")]
 Tasks = dict[TaskName, AnyTask]
 
 
