@@ -1,11 +1,11 @@
 """Promotion by evidence, and the way back.
 
-What holds: within one clone a file lock lets one promotion or rollback work at a time; before the champion changes, the
-alias is read once more, and where another clone (on a shared tracking server) was faster the decision is taken anew
-against the new champion. Aliases move one by one, `@previous` first and `@champion` last, each in one transaction of
-the store: a crash in between leaves the old champion in its place, and the next promotion finishes the work. Between
-that last look and the move another clone could still come first; then the later of the two stays champion, and its
-record names a champion that was not the last.
+What holds: within one clone a file lock lets one promotion or rollback work at a time. Between clones on one tracking
+server each decides by itself, which may take minutes; then, under a lock that lives in that server (`registry.lock`),
+the champion is read once more, and where another clone was faster the decision is taken anew against the new one. So
+two promotions at once cannot both win. Aliases move one by one, `@previous` first and `@champion` last, each in one
+transaction of the store: a crash in between leaves the old champion in its place, and the next promotion finishes the
+work.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from firth.registry.candidate import Candidate
 from firth.registry.card import card
 from firth.registry.champion import champion_scores
 from firth.registry.gate import Decision, decide
+from firth.registry.lock import locked
 from firth.registry.versions import (
     CHALLENGER,
     CHAMPION,
@@ -107,24 +108,36 @@ def rollback(name: str, root: Path | None = None) -> Rollback:
     store = open_store(root)
     name = registered_name(name)
     with FileLock(mlflow_folder(root) / "promote.lock"):
-        champion, previous = by_alias(store, name, CHAMPION), by_alias(store, name, PREVIOUS)
-        if champion is None:
-            raise FirthError(f"{name} has no champion in {store.uri}")
-        if previous is None or previous.version == champion.version:
-            raise FirthError(f"{name} has no earlier champion to go back to; version {champion.version} stays")
+        champion, previous = _both(store, name)
         load_checked(name, previous)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        store.client.log_text(
-            str(champion.run_id),
-            dumps({"name": name, "from": str(champion.version), "to": str(previous.version), "at": now}),
-            f"promotion/{name}-v{champion.version}-rollback.json",
-        )
-        store.client.set_model_version_tag(name, champion.version, ROLLED_BACK_TAG, f"to {previous.version} at {now}")
-        if ROLLED_BACK_TAG in previous.tags:
-            store.client.delete_model_version_tag(name, previous.version, ROLLED_BACK_TAG)
-        store.client.set_registered_model_alias(name, CHAMPION, previous.version)
-        store.client.set_registered_model_alias(name, PREVIOUS, champion.version)
-        return Rollback(name, str(previous.version), str(champion.version))
+        with locked(store, name) as lock:
+            if [_number(version) for version in _both(store, name)] != [_number(champion), _number(previous)]:
+                raise FirthError(f"the champion of {name} changed meanwhile; look at `firth models`, then try again")
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            store.client.log_text(
+                str(champion.run_id),
+                dumps({"name": name, "from": str(champion.version), "to": str(previous.version), "at": now}),
+                f"promotion/{name}-v{champion.version}-rollback.json",
+            )
+            note = f"to {previous.version} at {now}"
+            store.client.set_model_version_tag(name, champion.version, ROLLED_BACK_TAG, note)
+            if ROLLED_BACK_TAG in previous.tags:
+                store.client.delete_model_version_tag(name, previous.version, ROLLED_BACK_TAG)
+            lock.still()
+            store.client.set_registered_model_alias(name, CHAMPION, previous.version)
+            lock.still()
+            store.client.set_registered_model_alias(name, PREVIOUS, champion.version)
+    return Rollback(name, str(previous.version), str(champion.version))
+
+
+def _both(store: Store, name: str) -> tuple[ModelVersion, ModelVersion]:
+    """The champion and the one before it."""
+    champion, previous = by_alias(store, name, CHAMPION), by_alias(store, name, PREVIOUS)
+    if champion is None:
+        raise FirthError(f"{name} has no champion in {store.uri}")
+    if previous is None or previous.version == champion.version:
+        raise FirthError(f"{name} has no earlier champion to go back to; version {champion.version} stays")
+    return champion, previous
 
 
 def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Promotion:
@@ -143,12 +156,15 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Prom
         _record(store, params, candidate, version=version, champion=champion, decision=decision)
         if decision.verdict != "promoted":
             return _outcome(store, candidate, version, decision)
-        latest = by_alias(store, candidate.name, CHAMPION)
-        if _number(latest) == _number(champion):
-            if champion is not None:
-                store.client.set_registered_model_alias(candidate.name, PREVIOUS, champion.version)
-            store.client.set_registered_model_alias(candidate.name, CHAMPION, version.version)
-            return _outcome(store, candidate, version, decision)
+        with locked(store, candidate.name) as lock:
+            latest = by_alias(store, candidate.name, CHAMPION)
+            if _number(latest) == _number(champion):
+                if champion is not None:
+                    lock.still()
+                    store.client.set_registered_model_alias(candidate.name, PREVIOUS, champion.version)
+                lock.still()
+                store.client.set_registered_model_alias(candidate.name, CHAMPION, version.version)
+                return _outcome(store, candidate, version, decision)
         champion = latest
     raise FirthError(f"{candidate.name}: the champion changed {ATTEMPTS} times while this promotion was deciding")
 

@@ -1,0 +1,135 @@
+"""The lock in the MLflow store: one holder at a time, the dead are succeeded, the slow move nothing."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+import pytest
+from scored_project import ScoredProject
+
+from firth.errors import FirthError
+from firth.registry import lock as module
+from firth.registry.lock import lock_name, locked
+from firth.tracking.store import Store, open_store
+
+NAME = "word2vec-skipgram"
+LOCK = lock_name(NAME)
+
+
+@pytest.fixture
+def store(project: ScoredProject, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    return open_store(project.root)
+
+
+def names(store: Store) -> list[str]:
+    return [model.name for model in store.client.search_registered_models()]
+
+
+def left_behind(store: Store, monkeypatch: pytest.MonkeyPatch, lease: float = 0.3) -> str:
+    """A lock whose holder died; its token."""
+    monkeypatch.setattr(module, "LEASE_SECONDS", lease)
+    held = module._create(store, LOCK)
+    assert held is not None
+    return held.token
+
+
+def test_it_is_there_while_it_is_held_and_gone_afterwards(store: Store) -> None:
+    with locked(store, NAME) as held:
+        held.still()
+        (model,) = store.client.search_registered_models()
+        assert model.name == LOCK
+        assert re.match(r"process \d+ on .+, since 20", model.tags["firth.lock.owner"])
+    assert names(store) == []
+
+
+def test_it_is_gone_after_an_error_too(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), locked(store, NAME):
+        raise ZeroDivisionError
+    assert names(store) == []
+
+
+def test_another_waits_until_it_is_given_back(store: Store) -> None:
+    order, entered = [], threading.Event()
+
+    def second() -> None:
+        entered.set()
+        with locked(store, NAME):
+            order.append("second")
+
+    with locked(store, NAME):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert entered.wait(10)
+        time.sleep(0.1)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_locks_of_other_models_are_others(store: Store) -> None:
+    with locked(store, NAME), locked(store, "bert"):
+        assert sorted(names(store)) == ["bert-lock", LOCK]
+
+
+def test_who_died_is_succeeded_after_the_lease(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token, started = left_behind(store, monkeypatch), time.monotonic()
+    with locked(store, NAME):
+        assert time.monotonic() - started >= 0.3
+        assert sorted(names(store)) == [LOCK, f"{LOCK}-{token}"]
+    assert "did not give it back; it is taken over" in capsys.readouterr().err
+    assert names(store) == [f"{LOCK}-{token}"]
+
+
+def test_of_many_that_find_it_dead_one_puts_it_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_behind(store, monkeypatch)
+    dead = module._read(store, LOCK)
+    assert dead is not None
+    module._put_away(store, LOCK, dead)
+    with locked(store, NAME) as held:
+        module._put_away(store, LOCK, dead)  # one that was slower, after the lock is another's
+        found = module._read(store, LOCK)
+        assert found is not None
+        assert found.token == held.token
+
+
+def test_what_was_put_away_long_ago_is_cleared(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = left_behind(store, monkeypatch)
+    with locked(store, NAME):
+        pass
+    assert names(store) == [f"{LOCK}-{first}"]
+    monkeypatch.setattr(module, "BROKEN_OFF_SECONDS", -1.0)
+    left_behind(store, monkeypatch)
+    with locked(store, NAME):
+        pass
+    assert names(store) == []
+
+
+def test_a_holder_whose_lease_is_used_up_moves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEASE_SECONDS", 0.05)
+    with locked(store, NAME) as held:
+        time.sleep(0.1)
+        with pytest.raises(FirthError, match="the store took longer than the lock's"):
+            held.still()
+    assert names(store) == [LOCK], "it may be another's: it is left to be taken over"
+
+
+def test_whoever_waits_in_vain_is_told_for_whom(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
+    with (
+        locked(store, NAME),
+        pytest.raises(FirthError, match=rf"{LOCK} has been held for .* process \d+ on .* try again later"),
+        locked(store, NAME),
+    ):
+        pass
+
+
+def test_a_model_of_that_name_is_not_touched(store: Store) -> None:
+    store.client.create_registered_model(LOCK)
+    with pytest.raises(FirthError, match="none of Firth's locks"), locked(store, NAME):
+        pass
+    assert names(store) == [LOCK]
