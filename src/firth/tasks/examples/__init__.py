@@ -1,1 +1,1 @@
-"""Labelled examples of the four usages: read from pinned files, split without leaks, cut to seeded subsets."""
+"""Labelled examples of the usages: read from pinned files, split without leaks, cut to seeded subsets."""

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from firth.config.tasks import AnyFile, AnyTask, PairTask, SpanTask, TaggingTask, TextTask
+from firth.config.tasks import AnyFile, AnyTask, ChoiceTask, NumberTask, PairTask, SpanTask, TaggingTask, TextTask
 from firth.errors import DataError
 from firth.packing import ByteCount, unpacked
 from firth.tasks.examples.conll import read_tagged
 from firth.tasks.examples.files import Example, write
 from firth.tasks.examples.found import Found, LeftOut
-from firth.tasks.examples.readers import read_pairs, read_spans, read_texts
+from firth.tasks.examples.readers import read_choices, read_numbers, read_pairs, read_spans, read_texts
 from firth.tasks.examples.source import open_file
 from firth.tasks.examples.split import by_group, subset, without_dev_texts
 
@@ -88,16 +88,22 @@ def _read(name: str, task: AnyTask, file: AnyFile, root: Path, left_out: LeftOut
                 yield from read_spans(stream, source, task, left_out)
             case TaggingTask():
                 yield from read_tagged(stream, source, task)
+            case NumberTask():
+                yield from read_numbers(stream, source, task, left_out)
+            case ChoiceTask():
+                yield from read_choices(stream, source, task, left_out)
 
 
 def _labels(name: str, task: AnyTask, train: list[Example], dev: list[Example]) -> list[str]:
-    """The labels or tags of both sides, sorted.
+    """The labels or tags of both sides, sorted; none where answers are spans, numbers or endings.
 
     Raises:
         DataError: fewer than two in training, one in dev that training has not, one listed that does not occur, or so
-            many that they are no labels.
+            many that they are no labels; or all numbers of a side are one.
     """
-    if isinstance(task, SpanTask):
+    if isinstance(task, NumberTask):
+        _check_numbers(name, train=train, dev=dev)
+    if isinstance(task, SpanTask | NumberTask | ChoiceTask):
         return []
     known, asked = (_in_side(side, tagged=isinstance(task, TaggingTask)) for side in (train, dev))
     what = "tag" if isinstance(task, TaggingTask) else "label"
@@ -120,6 +126,15 @@ def _labels(name: str, task: AnyTask, train: list[Example], dev: list[Example]) 
             f"has ({', '.join(sorted(known)[:20])}); give more train_examples or another split"
         )
     return sorted(known)
+
+
+def _check_numbers(name: str, **sides: list[Example]) -> None:
+    for side, examples in sides.items():
+        if len(found := {example["score"] for example in examples}) < 2:
+            raise DataError(
+                f"tasks.{name}: the {side} side has {len(examples)} examples and one number ({found.pop():g}); a "
+                "correlation needs two different ones"
+            )
 
 
 def _in_side(examples: list[Example], *, tagged: bool) -> set[str]:

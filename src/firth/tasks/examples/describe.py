@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePath
+from statistics import fmean
 from typing import Any, get_args
 
 from firth.canonical import file_sha256
-from firth.config.tasks import AnyTask, PairTask, SpanTask, TaggingTask, TextTask
+from firth.config.tasks import AnyTask, ChoiceTask, NumberTask, PairTask, SpanTask, TaggingTask, TextTask
 from firth.errors import ConfigError
 from firth.packing import unpacked_name
 from firth.project import from_root
@@ -17,7 +18,8 @@ from firth.tasks.examples.files import Example, texts_of
 from firth.tasks.examples.source import find_file
 
 MODELS: dict[str, type[AnyTask]] = {
-    get_args(model.model_fields["kind"].annotation)[0]: model for model in (TextTask, PairTask, SpanTask, TaggingTask)
+    get_args(model.model_fields["kind"].annotation)[0]: model
+    for model in (TextTask, PairTask, SpanTask, TaggingTask, NumberTask, ChoiceTask)
 }
 """The parameters of each kind of task."""
 
@@ -31,7 +33,7 @@ def describe_task(
     """The entry of a new task of local files, pinned; paths are as seen from the current folder.
 
     Args:
-        kind: text, pair, span or tagging.
+        kind: text, pair, span, tagging, number or choice.
         train: file to train heads on.
         dev: file to score on; None: a share of `train`.
         root: the project folder.
@@ -50,7 +52,7 @@ def describe_task(
             continue
         if key not in MODELS[kind].model_fields:
             kinds = [other for other, model in MODELS.items() if key in model.model_fields]
-            raise ConfigError(f"--{key.replace('_', '-')} is for {' and '.join(kinds)} tasks, not for {kind}")
+            raise ConfigError(f"--{key.replace('_', '-')} is for {_listed(kinds)} tasks, not for {kind}")
         entry[key] = value
     entry["train"] = pin_file(from_root(train, root), root)
     if dev is not None:
@@ -65,15 +67,24 @@ def pin_file(path: str, root: Path) -> dict[str, str]:
 
 
 def counted(examples: list[Example]) -> dict[str, int]:
-    """How many examples have each label, or how many entities (or words) each tag, most frequent first."""
+    """How many examples have each label (or right ending), or how many entities (or words) each tag.
+
+    The most frequent ones are first.
+    """
     found: Counter[str] = Counter()
     for example in examples:
         if "label" in example:
-            found[example["label"]] += 1
+            found[str(example["label"])] += 1
         tags = example.get("tags", [])
         begun = [tag[2:] for tag in tags if tag.startswith("B-")]
         found.update(begun or (tag for tag in tags if tag != "O"))
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def spread(examples: list[Example]) -> str:
+    """Least, greatest and mean number of examples that have one; nothing for others."""
+    numbers = [example["score"] for example in examples if "score" in example]
+    return f"{min(numbers):g} to {max(numbers):g}, mean {fmean(numbers):.2f}" if numbers else ""
 
 
 def shown(example: Example, task: AnyTask) -> str:
@@ -84,9 +95,17 @@ def shown(example: Example, task: AnyTask) -> str:
     elif isinstance(task, TaggingTask):
         tagged = zip(example["tokens"], example["tags"], strict=True)
         expected = " ".join(f"{word}/{tag}" for word, tag in tagged if tag != "O") or "no entity"
+    elif isinstance(task, NumberTask):
+        expected = f"{example['score']:g}"
+    elif isinstance(task, ChoiceTask):
+        expected = example["endings"][example["label"]]
     else:
         expected = example["label"]
     return f"{texts} → {shortened(expected)}"
+
+
+def _listed(kinds: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(kinds[:-1]), *kinds[-1:]]))
 
 
 def _guessed(kind: str, paths: list[str]) -> str:

@@ -21,7 +21,8 @@ class Examples:
     """The examples of one task.
 
     Each is a dictionary with `id` and, by kind: text `text`, `label`; pair `first`, `second`, `label`; span `context`,
-    `question`, `answers` (`[{"text", "start"}]`, characters of the context); tagging `tokens`, `tags` (IOB2).
+    `question`, `answers` (`[{"text", "start"}]`, characters of the context); tagging `tokens`, `tags` (IOB2); number
+    `first`, `second`, `score`; choice `context`, `endings`, `label` (number of the right one).
     """
 
     kind: Kind
@@ -56,7 +57,8 @@ def load(folder: Path) -> Examples:
 def dev_texts(folder: Path) -> list[str]:
     """The texts of the dev side, each once, in order: what no encoder that is scored on it may have been trained on.
 
-    A pair gives two texts, a span example its context and its question, tagged words the sentence they make up.
+    A pair gives two texts, a span example its context and its question, tagged words the sentence they make up, a
+    choice its context and each ending.
     """
     manifest = _manifest(folder)
     texts = (text for example in _read(folder, "dev", manifest) for text in texts_of(example, manifest["kind"]))
@@ -68,12 +70,14 @@ def texts_of(example: Example, kind: Kind) -> Sequence[str]:
     match kind:
         case "text":
             return (example["text"],)
-        case "pair":
+        case "pair" | "number":
             return example["first"], example["second"]
         case "span":
             return example["context"], example["question"]
         case "tagging":
             return (" ".join(example["tokens"]),)
+        case "choice":
+            return example["context"], *example["endings"]
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
