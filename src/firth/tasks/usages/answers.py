@@ -22,12 +22,17 @@ def exact(predicted: str, answers: Sequence[str]) -> float:
 
 
 def f1(predicted: str, answers: Sequence[str]) -> float:
-    """The best F1 of words of `predicted` with one of `answers`, 0 to 1; of nothing with nothing it is 1."""
+    """The best F1 of words of `predicted` with one of `answers`, 0 to 1.
+
+    As in the scorer of v1.1 it is 0 where no word is left of either, though these are an exact match.
+    """
     return max(_f1(normalised(predicted).split(), normalised(answer).split()) for answer in answers)
 
 
 def _f1(predicted: list[str], answer: list[str]) -> float:
-    if not predicted or not answer:
-        return float(predicted == answer)
     shared = sum((Counter(predicted) & Counter(answer)).values())
-    return 2 * shared / (len(predicted) + len(answer))
+    if not shared:
+        return 0.0
+    # The scorer's own order of operations: the last digit is its.
+    precision, recall = shared / len(predicted), shared / len(answer)
+    return 2 * precision * recall / (precision + recall)
