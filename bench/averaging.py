@@ -1,5 +1,6 @@
 """What word2vec loses and pays when copies of its matrices are trained apart and combined now and then.
 
+    python -m bench.averaging --quick             # 1M words, four ways; a minute
     python -m bench.averaging                     # about 10M words, dim 100; some minutes
     python -m bench.averaging --model cbow --json averaging.json
     python -m bench.averaging --words 40000000 --only "one copy, seed 1" --only "000,000 words, damped"
@@ -13,6 +14,8 @@ How a row's changes are combined: `mean` divides their sum by the number of copi
 that changed the row, `sum` leaves it as it is. `damped` is between them: if m steps take a row a share
 p = 1 − exp(−c·m) of its way, then n copies of m steps ought to take it 1 − (1 − p)ⁿ of it, and the sum is scaled to
 that; m is the expected number of steps, known from the word's frequency, and `c` is tuned.
+
+In the records the peer of copies is one copy; the peer of a combination is the training of a million words.
 """
 
 from __future__ import annotations
@@ -74,6 +77,10 @@ WAYS = [
     *(Way(8, 200_000, "damped", c) for c in (3e-3, 1e-3, 3e-4)),
     *(Way(8, 1_000_000, "damped", c) for c in (3e-3, 1e-3, 3e-4)),
 ]
+
+
+QUICK = [Way(1), Way(1, seed=2), Way(2, 200_000, "touched"), Way(2, 200_000, "damped", 1e-3)]
+FIGURES = ("heldout_loss", "analogies", "wordsim353", "simlex999")
 
 
 def combined(base: Floats, copies: list[Floats], how: How, gain: Floats | float) -> Floats:
@@ -221,18 +228,40 @@ def measure(store: WordStore, model: ModelName, dim: int, ways: list[Way]) -> It
         yield {**way._asdict(), **figures, **scores(store, vectors)}
 
 
+def record(case: str, metric: str, ours: float | None, peer: float | None) -> dict[str, Any]:
+    """One figure beside its peer's; None is a training that diverged."""
+    ratio = ours / peer if ours is not None and peer else None
+    return {"case": case, "metric": metric, "ours": ours, "peer": peer, "ratio": ratio, "runs": [[ours, peer]]}
+
+
+def records(rows: list[dict[str, Any]], ways: list[Way], costs: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Every way's figures against those of one copy (the first such way), and costs against a million words' training.
+
+    Where no way is of one copy there is no peer.
+    """
+    alone = next((row for row, way in zip(rows, ways, strict=True) if way.parts == 1), dict.fromkeys(FIGURES))
+    a_million = statistics.median(row["train_seconds_per_million"] for row in rows)
+    found = [
+        record(str(way), name, row[name], alone[name]) for row, way in zip(rows, ways, strict=True) for name in FIGURES
+    ]
+    return found + [record(case, "seconds", seconds, a_million) for case, seconds in costs.items()]
+
+
 def main() -> None:
     """Print a line for each way to train and for each cost, and write them as JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--words", type=int, default=10_000_000)
+    parser.add_argument("--quick", action="store_true", help="a million words, four ways")
+    parser.add_argument("--words", type=int, help="default 10 million")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--model", choices=["skipgram", "cbow"], default="skipgram")
     parser.add_argument("--only", action="append", help="ways whose line holds this text; repeatable")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="write the records there")
     options = parser.parse_args()
-    ways = [way for way in WAYS if not options.only or any(text in str(way) for text in options.only)]
+    offered = QUICK if options.quick else WAYS
+    options.words = options.words or (1_000_000 if options.quick else 10_000_000)
+    ways = [way for way in offered if not options.only or any(text in str(way) for text in options.only)]
     if not ways:
-        parser.error(f"--only: no way of {', '.join(map(str, WAYS))}")
+        parser.error(f"--only: no way of {', '.join(map(str, offered))}")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         texts = list(documents(options.words))
@@ -256,9 +285,9 @@ def main() -> None:
         print(f"combining {parts} copies: {seconds:.3f} s of CPU, as training {seconds / a_million:.2f} million words")
     print(f"summing two processes' matrices by gloo: {reducing:.3f} s")
     if options.json:
-        found = {"vocabulary": size, "words": words, "train_seconds_per_million": a_million, "ways": rows,
-                 "combine_seconds": combining, "reduce_seconds": reducing}  # fmt: skip
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        costs = {f"combining {parts} copies": seconds for parts, seconds in combining.items()}
+        costs["summing two processes' matrices by gloo"] = reducing
+        options.json.write_text(json.dumps(records(rows, ways, costs), indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
