@@ -8,18 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from usage_examples import bert, draw, examples_of, vectors
 
 from firth.canonical import dumps
 from firth.config.tasks import Evaluation, Finetuning, Head
 from firth.errors import DataError, FirthError
-from firth.tasks.usages.answering import LONGEST, best_span
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.encoders import Source
 from firth.tasks.usages.finetune import finetune
-from firth.tasks.usages.heads import train_head
+from firth.tasks.usages.heads import SpanTargets, train_head
 from firth.tasks.usages.problems import problem_of
 from firth.tasks.usages.score import Scored, score_task, summary
 from firth.tasks.usages.static import StaticEncoder
@@ -160,10 +157,15 @@ def test_an_answer_that_is_cut_off_is_not_learned_from(tmp_path: Path) -> None:
     example = {"id": "1", "context": context, "question": "who", "answers": [{"text": "Leeds and the", "start": 10}]}
     problem = problem_of(examples_of(tmp_path, "span", [example] * 2, [example]))
     encoder = BertEncoder(bert())
-    for length, expected in ((32, (2, 4)), (8, (-1, -1))):
+    for length, expected in ((32, ([2, 2], [4, 4])), (8, None)):
         reading = encoder.spans(["who"] * 2, [context] * 2, length)
-        first, last = problem._located(reading, [example] * 2)  # type: ignore[attr-defined]
-        assert (first[0], last[0]) == expected
+        if expected is None:
+            with pytest.raises(DataError, match="no answer of the train side is within the length"):
+                problem.targets(reading)
+            continue
+        targets = problem.targets(reading)
+        assert isinstance(targets, SpanTargets)
+        assert (targets.first.tolist(), targets.last.tolist()) == expected
 
 
 def test_text_without_a_piece_has_the_empty_answer(tmp_path: Path) -> None:
@@ -172,23 +174,6 @@ def test_text_without_a_piece_has_the_empty_answer(tmp_path: Path) -> None:
     scored = score_task(examples, {"vectors": STATIC}, SETTINGS)
     assert scored.predictions["vectors"][0]["predicted"] == ""
     assert scored.predictions["vectors"][0]["score"] == 0.0
-
-
-@given(st.lists(st.tuples(st.floats(-9, 9, width=32), st.floats(-9, 9, width=32)), min_size=1, max_size=45))
-def test_the_best_span_is_the_best_of_all_valid_ones(scores) -> None:
-    starts, ends = np.array(scores, dtype=np.float32).T
-    first, last = best_span(starts, ends)
-    assert 0 <= last - first < LONGEST
-    valid = [(i, j) for i in range(len(starts)) for j in range(i, min(len(starts), i + LONGEST))]
-    assert starts[first] + ends[last] == max(starts[i] + ends[j] for i, j in valid)
-
-
-def test_an_answer_has_at_most_thirty_rows() -> None:
-    starts, ends = np.zeros(40, np.float32), np.zeros(40, np.float32)
-    starts[0], ends[LONGEST] = 5.0, 5.0
-    assert best_span(starts, ends) != (0, LONGEST)
-    ends[LONGEST - 1] = 4.0
-    assert best_span(starts, ends) == (0, LONGEST - 1)
 
 
 def test_features_without_spread_do_no_harm(tmp_path: Path) -> None:

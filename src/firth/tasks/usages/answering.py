@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from firth.config.tasks import LONGEST_ANSWER
 from firth.errors import DataError
 from firth.tasks.examples.files import Examples
 from firth.tasks.usages import answers
 from firth.tasks.usages.heads import SpanTargets
 from firth.tasks.usages.measures import Measure, mean
-from firth.tasks.usages.reading import Encoder, Floats, Integers, Reading
+from firth.tasks.usages.reading import Encoder, Floats, Integers, Reading, Windows
+from firth.tasks.usages.windows import Scores, best_span
 
-LONGEST = 30
-"""Most rows (pieces or words) of an answer."""
 MOST_FIRST_WORDS = 20
 """The baseline gives this many words at most."""
 
@@ -26,20 +27,26 @@ class Answering:
     def __init__(self, examples: Examples) -> None:
         self._task = examples.manifest["task"]
         self._length = int(examples.manifest["length"])
+        stride = examples.manifest.get("doc_stride")
+        self._windows = None if stride is None else Windows(int(stride), int(examples.manifest["query_length"]))
         self._train, self._dev = examples.train, examples.dev
         self.expected = [[answer["text"] for answer in example["answers"]] for example in examples.dev]
 
     def read(self, encoder: Encoder, examples: Sequence[dict[str, Any]]) -> Reading:
-        """One row a piece of the context."""
-        return encoder.spans([e["question"] for e in examples], [e["context"] for e in examples], self._length)
+        """One row a piece of the context; of a long one, with windows, each in its turn."""
+        questions, contexts = [e["question"] for e in examples], [e["context"] for e in examples]
+        return encoder.spans(questions, contexts, self._length, self._windows)
 
     def targets(self, reading: Reading) -> SpanTargets:
-        """The rows of the first given answer; an example whose answer is not read is not learned from.
+        """The rows of the first given answer, in each window that holds it whole.
+
+        From other windows nothing is learned, as in the paper's code for SQuAD 1.1: to point at [CLS] there, as it
+        does for version 2, would teach that a text may be without an answer.
 
         Raises:
-            DataError: that is so of all.
+            DataError: no answer is read whole.
         """
-        first, last = self._located(reading, self._train)
+        first, last = _in_windows(reading, *_located(reading, self._train))
         usable = np.flatnonzero(first >= 0)
         if not len(usable):
             raise DataError(f"no answer of the train side is within the length of {self._length}", self._task)
@@ -47,15 +54,14 @@ class Answering:
 
     def predict(self, logits: Floats, reading: Reading) -> list[str]:
         """The characters of the best span, cut out of the context as it was given; nothing where nothing is read."""
-        assert reading.spans is not None
         predicted = []
         starts = reading.starts
-        for number, (example, spans) in enumerate(zip(self._dev, reading.spans, strict=True)):
-            rows = logits[starts[number] : starts[number + 1]]
-            if not len(rows):
+        for example, (spans, windows) in zip(self._dev, _contexts(reading), strict=True):
+            rows = [(begin, logits[starts[number] : starts[number + 1]]) for number, begin in windows]
+            if not len(spans):
                 predicted.append("")
                 continue
-            first, last = best_span(rows[:, 0], rows[:, 1])
+            first, last = best_span([Scores(begin, row[:, 0], row[:, 1]) for begin, row in rows], LONGEST_ANSWER)
             predicted.append(example["context"][spans[first, 0] : spans[last, 1]])
         return predicted
 
@@ -86,29 +92,45 @@ class Answering:
         return len(set(predicted)) == 1
 
     def reach(self, reading: Reading) -> dict[str, float]:
-        """The share of answers that lie in what is read."""
-        return {"answers_read": float((self._located(reading, self._dev)[0] >= 0).mean())}
+        """The share of answers that lie in what is read, whole in one window."""
+        first, _ = _in_windows(reading, *_located(reading, self._dev))
+        return {"answers_read": reading.owned(np.flatnonzero(first >= 0)) / len(self._dev)}
 
-    def _located(self, reading: Reading, examples: Sequence[dict[str, Any]]) -> tuple[Integers, Integers]:
-        """First and last row (examples,) of each example's first answer, -1 where it is not wholly read."""
-        assert reading.spans is not None
-        first = np.full(len(examples), -1, dtype=np.int64)
-        last = first.copy()
-        for number, (example, spans) in enumerate(zip(examples, reading.spans, strict=True)):
-            answer = example["answers"][0]
-            start, end = answer["start"], answer["start"] + len(answer["text"].rstrip())
-            touched = np.flatnonzero((spans[:, 0] < end) & (spans[:, 1] > start))
-            if len(touched) and (touched[-1] + 1 < len(spans) or spans[-1, 1] >= end):
-                first[number], last[number] = touched[0], touched[-1]
+
+def _contexts(reading: Reading) -> Iterator[tuple[Integers, list[tuple[int, int]]]]:
+    """Of each example the characters (pieces, 2) of its context as far as it is read, and its windows: input, begin."""
+    assert reading.spans is not None
+    inputs = len(reading.spans)
+    owners = np.arange(inputs) if reading.owners is None else reading.owners
+    begins = np.zeros(inputs, np.int64) if reading.begins is None else reading.begins
+    edges = np.flatnonzero(np.diff(owners, prepend=-1, append=-1))
+    for start, end in itertools.pairwise(edges.tolist()):
+        spans = np.empty((int(begins[end - 1]) + len(reading.spans[end - 1]), 2), np.int64)
+        for number in range(start, end):
+            spans[begins[number] : begins[number] + len(reading.spans[number])] = reading.spans[number]
+        yield spans, [(number, int(begins[number])) for number in range(start, end)]
+
+
+def _located(reading: Reading, examples: Sequence[dict[str, Any]]) -> tuple[Integers, Integers]:
+    """First and last piece (examples,) of each example's first answer in its context, -1 where it is not all read."""
+    first = np.full(len(examples), -1, dtype=np.int64)
+    last = first.copy()
+    for number, (example, (spans, _)) in enumerate(zip(examples, _contexts(reading), strict=True)):
+        answer = example["answers"][0]
+        start, end = answer["start"], answer["start"] + len(answer["text"].rstrip())
+        touched = np.flatnonzero((spans[:, 0] < end) & (spans[:, 1] > start))
+        if len(touched) and (touched[-1] + 1 < len(spans) or spans[-1, 1] >= end):
+            first[number], last[number] = touched[0], touched[-1]
+    return first, last
+
+
+def _in_windows(reading: Reading, first: Integers, last: Integers) -> tuple[Integers, Integers]:
+    """The same pieces (examples,) as rows (inputs,) of each window, -1 where it does not hold them all."""
+    if reading.owners is None or reading.begins is None:
         return first, last
-
-
-def best_span(starts: Floats, ends: Floats) -> tuple[int, int]:
-    """First and last row of the greatest sum of scores (rows,) with first <= last, at most `LONGEST` rows."""
-    sums = starts[:, None] + ends[None, :]
-    valid = np.tri(len(starts), dtype=bool).T & np.tri(len(starts), k=LONGEST - 1, dtype=bool)
-    best = int(np.where(valid, sums, -np.inf).argmax())
-    return best // len(starts), best % len(starts)
+    from_, to = first[reading.owners] - reading.begins, last[reading.owners] - reading.begins
+    whole = (first[reading.owners] >= 0) & (from_ >= 0) & (to < reading.counts)
+    return np.where(whole, from_, -1), np.where(whole, to, -1)
 
 
 def _beginning(context: str, count: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,9 +15,12 @@ from torch import Tensor
 
 from firth.bert.folder import Bert
 from firth.bert.model import Encoder as Model
+from firth.config.tasks import LONGEST_ANSWER, SPECIAL_PIECES
 from firth.encode.use import width
+from firth.errors import DataError
 from firth.progress import Meter
-from firth.tasks.usages.reading import Floats, Reading
+from firth.tasks.usages.reading import Around, Floats, Reading, Windows
+from firth.tasks.usages.windows import windows as cut_into
 from firth.training.products import fast_products
 from firth.wordpiece.tokenizer import Encoded
 
@@ -27,11 +32,22 @@ Layers = Literal["last", "sum4", "concat4"]
 
 
 class Input(NamedTuple):
-    """One example; `rows` are the tokens that features are wanted of (None: one pooled row)."""
+    """One sequence; `rows` are the tokens that features are wanted of (None: one pooled row)."""
 
     ids: list[int]
     segments: list[int]
     rows: list[int] | None = None
+
+
+class Several(NamedTuple):
+    """The sequences of one example, which are read and learned from together."""
+
+    sequences: Sequence[Input]
+
+    @property
+    def ids(self) -> list[int]:
+        """Of all sequences: what they cost to read."""
+        return [piece for one in self.sequences for piece in one.ids]
 
 
 class BertEncoder:
@@ -56,30 +72,74 @@ class BertEncoder:
             ]
         )
 
-    def words(self, sentences: Sequence[Sequence[str]], length: int) -> Reading:
+    def words(
+        self,
+        sentences: Sequence[Sequence[str]],
+        length: int,
+        around: Sequence[Around] | None = None,
+        further: bool = False,
+    ) -> Reading:
         """[CLS] pieces of the words [SEP]; a word's row is that of its first piece (section 5.3)."""
-        tokenizer = self.bert.tokenizer
-        pieces = iter(tokenizer.words([word for sentence in sentences for word in sentence]))
-        inputs = []
-        for sentence in sentences:
-            ids, rows = [tokenizer.cls], []
-            for word in [next(pieces) for _ in sentence]:
-                rows.append(len(ids))
-                ids += word
-            most = self._most(length) - 1
-            ids = [*ids[:most], tokenizer.sep]
-            inputs.append(Input(ids, [0] * len(ids), [row for row in rows if row < most]))
-        return Reading(inputs, np.array([len(item.rows or ()) for item in inputs], dtype=np.int64))
+        tokenizer, most = self.bert.tokenizer, self._most(length) - 2
+        around = around or [Around((), ())] * len(sentences)
+        beside = (words for parts in around for words in parts)
+        distinct = list(dict.fromkeys(chain.from_iterable([*sentences, *beside])))
+        pieces = dict(zip(distinct, tokenizer.words(distinct), strict=True))
+        inputs, firsts = [], []
+        for sentence, (before, after) in zip(sentences, around, strict=True):
+            own = _pieces_of(sentence, pieces)[:most]
+            begins = [nth == 0 for word in sentence for nth in range(len(pieces[word]))][:most]
+            left, right = _beside(_pieces_of(before, pieces), _pieces_of(after, pieces), most - len(own))
+            ids = [tokenizer.cls, *left, *own, *right, tokenizer.sep]
+            rows = [1 + len(left) + place for place, begun in enumerate(begins) if begun or further]
+            inputs.append(Input(ids, [0] * len(ids), rows))
+            firsts += begins
+        counts = np.array([len(item.rows or ()) for item in inputs], dtype=np.int64)
+        return Reading(inputs, counts, firsts=np.array(firsts, dtype=np.bool_) if further else None)
 
-    def spans(self, questions: Sequence[str], contexts: Sequence[str], length: int) -> Reading:
-        """[CLS] question [SEP] context [SEP], a row for each of the context's pieces; only the context is cut."""
-        inputs, spans = [], []
-        for question, context in zip(questions, contexts, strict=True):
-            read = self.bert.tokenizer.encode(question, context, length=self._most(length), truncate="second")
-            rows = [place for place, side in enumerate(read.sides) if side == 1]
-            inputs.append(Input(read.ids, read.segments, rows))
-            spans.append(np.array([read.offsets[row] for row in rows], dtype=np.int64).reshape(-1, 2))
-        return Reading(inputs, np.array([len(part) for part in spans], dtype=np.int64), spans)
+    def spans(
+        self, questions: Sequence[str], contexts: Sequence[str], length: int, windows: Windows | None = None
+    ) -> Reading:
+        """[CLS] question [SEP] context [SEP], a row for each of the context's pieces.
+
+        Only the context is cut, or with `windows` the question too, and the context is read in several inputs. Where
+        the model has fewer positions than `length`, windows are smaller, and so are the steps between them, as far as
+        an answer of the greatest length is to be whole in one.
+
+        Raises:
+            DataError: the model's positions leave nothing for the context.
+        """
+        tokenizer, most = self.bert.tokenizer, self._most(length) - SPECIAL_PIECES
+        if windows is not None and most <= windows.question:
+            raise DataError(
+                f"{self.title} reads {most + SPECIAL_PIECES} pieces at a time: with query_length {windows.question} "
+                "nothing is left for the text; lower query_length"
+            )
+        cut = {text: tokenizer.encode(text, length=sys.maxsize) for text in dict.fromkeys([*questions, *contexts])}
+        inputs, spans, owners, begins = [], [], [], []
+        for number, (question, context) in enumerate(zip(questions, contexts, strict=True)):
+            asked = cut[question].ids[1:-1][: most if windows is None else windows.question]
+            ids, offsets = cut[context].ids[1:-1], np.array(cut[context].offsets[1:-1], dtype=np.int64).reshape(-1, 2)
+            room = most - len(asked)
+            parts = [(0, min(room, len(ids)))]
+            if windows is not None:
+                parts = cut_into(len(ids), room, min(windows.stride, max(1, room - LONGEST_ANSWER + 1)))
+            for begin, end in parts:
+                row = len(asked) + 2
+                inputs.append(
+                    Input(
+                        [tokenizer.cls, *asked, tokenizer.sep, *ids[begin:end], tokenizer.sep],
+                        [0] * row + [1] * (end - begin + 1),
+                        list(range(row, row + end - begin)),
+                    )
+                )
+                spans.append(offsets[begin:end])
+                owners.append(number)
+                begins.append(begin)
+        counts = np.array([len(part) for part in spans], dtype=np.int64)
+        if windows is None:
+            return Reading(inputs, counts, spans)
+        return Reading(inputs, counts, spans, np.array(owners, dtype=np.int64), np.array(begins, dtype=np.int64))
 
     def features(self, reading: Reading) -> Floats:
         """The rows of frozen features, computed in batches of like length."""
@@ -148,6 +208,16 @@ def threads(count: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def _pieces_of(words: Sequence[str], pieces: Mapping[str, list[int]]) -> list[int]:
+    return [piece for word in words for piece in pieces[word]]
+
+
+def _beside(before: list[int], after: list[int], room: int) -> tuple[list[int], list[int]]:
+    """The nearest of the pieces before and behind, half of the room each; what one side leaves, the other takes."""
+    left = min(len(before), max(room // 2, room - len(after)))
+    return before[len(before) - left :], after[: room - left]
 
 
 def _pooled(read: Sequence[Encoded]) -> Reading:

@@ -24,10 +24,10 @@ class Targets(Protocol):
 
     @property
     def usable(self) -> Integers:
-        """Numbers of the examples that can be learned from."""
+        """Numbers of the inputs that can be learned from."""
 
     def loss(self, logits: Tensor, batch: Sequence[int], reading: Reading) -> Tensor:
-        """Mean loss of `logits` (rows of the examples in `batch`, columns)."""
+        """Mean loss of `logits` (rows of the inputs in `batch`, columns)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class ClassTargets:
 
 @dataclass(frozen=True, eq=False)
 class SpanTargets:
-    """The first and the last row of the answer among each example's rows: (examples,) each, -1 where it is not read."""
+    """The first and the last row of the answer among each input's rows: (inputs,) each, -1 where it is not whole."""
 
     usable: Integers
     first: Integers
@@ -53,13 +53,37 @@ class SpanTargets:
     columns: int = 2
 
     def loss(self, logits: Tensor, batch: Sequence[int], reading: Reading) -> Tensor:
-        """Mean of the cross-entropies of start and end, each a choice among the example's rows (section 4.2)."""
-        counts = torch.from_numpy(reading.counts[list(batch)])
-        real = torch.arange(int(counts.max()))[None] < counts[:, None]  # (B, T)
-        padded = logits.new_full((*real.shape, 2), -torch.inf)
-        padded[real] = logits
+        """Mean of the cross-entropies of start and end, each a choice among the input's rows (section 4.2)."""
+        padded = _padded(logits, reading.counts[list(batch)])
         first, last = (torch.from_numpy(side[list(batch)]) for side in (self.first, self.last))
         return (F.cross_entropy(padded[..., 0], first) + F.cross_entropy(padded[..., 1], last)) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class ChoiceTargets:
+    """Which of each example's rows is the right one: `right` (examples,)."""
+
+    usable: Integers
+    right: Integers
+    columns: int = 1
+
+    def loss(self, logits: Tensor, batch: Sequence[int], reading: Reading) -> Tensor:
+        """Cross-entropy of a softmax over each example's rows (section 4.4)."""
+        padded = _padded(logits, reading.counts[list(batch)])
+        return F.cross_entropy(padded[..., 0], torch.from_numpy(self.right[list(batch)]))
+
+
+@dataclass(frozen=True, eq=False)
+class NumberTargets:
+    """A number for each row: `numbers` (rows,), about 0 and of deviation about 1, as the head's first outputs are."""
+
+    usable: Integers
+    numbers: Floats
+    columns: int = 1
+
+    def loss(self, logits: Tensor, batch: Sequence[int], reading: Reading) -> Tensor:
+        """Mean squared error."""
+        return F.mse_loss(logits[:, 0], torch.from_numpy(self.numbers[rows_of(reading, batch)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +113,7 @@ def new_head(width: int, columns: int, generator: torch.Generator) -> nn.Linear:
 def train_head(features: Floats, reading: Reading, targets: Targets, settings: Head, seed: int) -> FrozenHead:
     """Train on `features` (rows, width) with AdamW and a rate that falls linearly to 0; one seed, one head.
 
-    The seed chooses the first weights, which examples share a batch, and the order of batches in each epoch.
+    The seed chooses the first weights, which inputs share a batch, and the order of batches in each epoch.
     """
     generator = torch.Generator().manual_seed(seed)
     rows = torch.from_numpy(features)
@@ -112,8 +136,17 @@ def train_head(features: Floats, reading: Reading, targets: Targets, settings: H
     return FrozenHead(linear, mean, scale)
 
 
+def _padded(logits: Tensor, counts: Integers) -> Tensor:
+    """Rows (sum of `counts`, columns) as (examples, most rows, columns), minus infinity where there is none."""
+    each = torch.from_numpy(counts)
+    real = torch.arange(int(each.max()))[None] < each[:, None]
+    padded = logits.new_full((*real.shape, logits.shape[1]), -torch.inf)
+    padded[real] = logits
+    return padded
+
+
 def rows_of(reading: Reading, batch: Sequence[int] | Integers) -> Integers:
-    """The numbers of all rows of the examples in `batch`, in its order."""
+    """The numbers of all rows of the inputs in `batch`, in its order."""
     starts = reading.starts
     parts = [np.arange(starts[number], starts[number + 1]) for number in batch]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)

@@ -116,7 +116,7 @@ def _systems(
     train, dev = problem.read(encoder, examples.train), problem.read(encoder, examples.dev)
     targets = problem.targets(train)
     details: dict[str, Any] = {key: _rounded(value) for key, value in problem.reach(dev).items()}
-    details["learned_from"] = len(targets.usable)
+    details["learned_from"] = train.owned(targets.usable)
     for mode in modes:
         if mode == "frozen":
             yield mode, details, _frozen(problem, encoder, train, dev, targets, settings)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from firth.tasks.usages.reading import Floats, Integers, Reading
+from firth.tasks.usages.reading import Around, Floats, Integers, Reading, Windows
 from firth.tokens.words import SENTENCE_END, word_pattern
 from firth.vectors.vectors import Vectors
 
@@ -40,22 +40,47 @@ class StaticEncoder:
             rows.append(np.concatenate([u, v, np.abs(u - v), u * v]))
         return _single(rows)
 
-    def words(self, sentences: Sequence[Sequence[str]], length: int) -> Reading:
-        """[vector of the word before, of the word, of the word behind]."""
-        rows = [
-            _with_neighbours(np.stack([self._mean(word, length) for word in sentence[:length]]))
-            for sentence in sentences
-        ]
+    def choices(self, contexts: Sequence[str], endings: Sequence[Sequence[str]], length: int) -> Reading:
+        """[v, |u − v|, u * v] of the context's mean u and each ending's mean v.
+
+        As in `pairs` but for u alone, which would add the same to all endings of a context.
+        """
+        rows = []
+        for context, listed in zip(contexts, endings, strict=True):
+            u = self._mean(context, length)
+            means = np.stack([self._mean(ending, length) for ending in listed])
+            rows.append(np.concatenate([means, np.abs(means - u), means * u], axis=1))
         return Reading(rows, _counts(rows))
 
-    def spans(self, questions: Sequence[str], contexts: Sequence[str], length: int) -> Reading:
+    def words(
+        self,
+        sentences: Sequence[Sequence[str]],
+        length: int,
+        around: Sequence[Around] | None = None,
+        further: bool = False,
+    ) -> Reading:
+        """[vector of the word before, of the word, of the word behind]; of `around` these are the two at the edges."""
+        del further  # words have no pieces
+        rows = []
+        for number, sentence in enumerate(sentences):
+            before, after = around[number] if around else Around((), ())
+            edge = [*before[-1:]]
+            read = [*edge, *sentence[:length], *(after[:1] if len(sentence) <= length else ())]
+            vectors = _with_neighbours(np.stack([self._mean(word, length) for word in read]))
+            rows.append(vectors[len(edge) : len(edge) + len(sentence[:length])])
+        return Reading(rows, _counts(rows))
+
+    def spans(
+        self, questions: Sequence[str], contexts: Sequence[str], length: int, windows: Windows | None = None
+    ) -> Reading:
         """[word before, word, word behind, word * mean of the question] for each of the context's words.
 
         The question's mean alone would add the same to every word of a context, and the choice is among these.
+        Vectors need no windows: where a BERT has some, the context is read whole at once.
         """
         rows, spans = [], []
         for question, context in zip(questions, contexts, strict=True):
-            found = self._words(context)[:length]
+            found = self._words(context)[: length if windows is None else None]
             vectors = self._matrix[[number for number, _, _ in found]]
             rows.append(np.concatenate([_with_neighbours(vectors), vectors * self._mean(question, length)], axis=1))
             spans.append(np.array([[start, end] for _, start, end in found], dtype=np.int64).reshape(-1, 2))

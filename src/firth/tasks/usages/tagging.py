@@ -13,7 +13,7 @@ from firth.tasks.usages import entities
 from firth.tasks.usages.heads import ClassTargets
 from firth.tasks.usages.labels import at_least_two, most_frequent
 from firth.tasks.usages.measures import Measure
-from firth.tasks.usages.reading import Encoder, Floats, Integers, Reading
+from firth.tasks.usages.reading import Around, Encoder, Floats, Integers, Reading
 
 
 class Tagging:
@@ -21,6 +21,8 @@ class Tagging:
 
     def __init__(self, examples: Examples) -> None:
         self._length = int(examples.manifest["length"])
+        self._further = examples.manifest.get("pieces") == "x"
+        self._around = bool(examples.manifest.get("document_context"))
         self._train = examples.train
         self._tags = at_least_two(self._all_tags(), examples)
         self._silent = entities.OUTSIDE if entities.OUTSIDE in self._tags else most_frequent(self._all_tags())
@@ -28,28 +30,34 @@ class Tagging:
         self.expected = [example["tags"] for example in examples.dev]
 
     def read(self, encoder: Encoder, examples: Sequence[dict[str, Any]]) -> Reading:
-        """One row a word."""
-        return encoder.words([example["tokens"] for example in examples], self._length)
+        """One row a word, or with label X one a piece."""
+        around = [Around(e["before"], e["after"]) for e in examples] if self._around else None
+        return encoder.words([example["tokens"] for example in examples], self._length, around, self._further)
 
     def targets(self, reading: Reading) -> ClassTargets:
-        """The tags' numbers, of the words that are read."""
-        numbers: Integers = np.array(
+        """The tags' numbers, of the words that are read; behind the tags that of X, for a word's further pieces."""
+        tags: Integers = np.array(
             [
                 self._tags.index(tag)
-                for example, count in zip(self._train, reading.counts, strict=True)
+                for example, count in zip(self._train, _words_read(reading), strict=True)
                 for tag in example["tags"][:count]
             ],
             dtype=np.int64,
         )
-        return ClassTargets(len(self._tags), np.flatnonzero(reading.counts), numbers)
+        usable = np.flatnonzero(reading.counts)
+        if reading.firsts is None:
+            return ClassTargets(len(self._tags), usable, tags)
+        numbers = np.full(len(reading.firsts), len(self._tags), dtype=np.int64)
+        numbers[reading.firsts] = tags
+        return ClassTargets(len(self._tags) + 1, usable, numbers)
 
     def predict(self, logits: Floats, reading: Reading) -> list[list[str]]:
-        """The tag of the greatest output."""
-        best = logits.argmax(axis=1)
-        starts = reading.starts
+        """The tag of the greatest output at each word's first row; X is never one."""
+        best = (logits if reading.firsts is None else logits[reading.firsts])[:, : len(self._tags)].argmax(axis=1)
+        ends = np.cumsum(_words_read(reading))
         return [
             [self._tags[tag] for tag in best[start:end]] + [self._silent] * (len(words) - (end - start))
-            for words, start, end in zip(self._words, starts[:-1], starts[1:], strict=True)
+            for words, start, end in zip(self._words, [0, *ends[:-1]], ends, strict=True)
         ]
 
     def baseline(self) -> tuple[list[list[str]], str]:
@@ -72,7 +80,15 @@ class Tagging:
 
     def reach(self, reading: Reading) -> dict[str, float]:
         """The share of words that are read."""
-        return {"words_read": float(reading.counts.sum() / sum(map(len, self._words)))}
+        return {"words_read": float(_words_read(reading).sum() / sum(map(len, self._words)))}
 
     def _all_tags(self) -> list[str]:
         return [tag for example in self._train for tag in example["tags"]]
+
+
+def _words_read(reading: Reading) -> Integers:
+    """How many words (examples,) of each sentence are read."""
+    if reading.firsts is None:
+        return reading.counts
+    sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(reading.firsts)])
+    return np.diff(sums[reading.starts])
