@@ -20,6 +20,9 @@ BLOCK_VALUES = 4_000_000
 ScoreOf = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From sums of examples' counts (resamples, counts) to scores (resamples,): any score that depends on sums alone."""
 
+WeightedScore = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""From how often each example is in each resample (resamples, examples) to scores (resamples,): any score at all."""
+
 
 class Interval(NamedTuple):
     """95% confidence interval."""
@@ -64,21 +67,15 @@ def rank_interval(
 
 def score_interval(counts: NDArray[np.float64], score_of: ScoreOf, resamples: int, seed: int) -> Interval:
     """Interval of `score_of` the summed `counts` (examples, counts) over resampled examples."""
-    drawn = np.concatenate([score_of(weights @ counts) for weights in _weights(len(counts), resamples, seed)])
-    low, high = np.percentile(drawn, LEVEL)
-    return Interval(float(low), float(high))
+    return resampled_interval(lambda weights: score_of(weights @ counts), len(counts), resamples, seed)
 
 
-def difference_interval(
-    first: NDArray[np.float64], second: NDArray[np.float64], score_of: ScoreOf, resamples: int, seed: int
-) -> Interval:
-    """Interval of the score of `first` less that of `second`, both (examples, counts) on the same examples.
+def resampled_interval(score: WeightedScore, examples: int, resamples: int, seed: int) -> Interval:
+    """Interval of `score` over resamples of `examples`.
 
-    The bootstrap is paired: each resample takes the same examples of both.
+    Of the difference of two scores the bootstrap is paired: each resample takes the same examples of both.
     """
-    drawn = np.concatenate(
-        [score_of(weights @ first) - score_of(weights @ second) for weights in _weights(len(first), resamples, seed)]
-    )
+    drawn = np.concatenate([score(weights) for weights in _weights(examples, resamples, seed)])
     low, high = np.percentile(drawn, LEVEL)
     return Interval(float(low), float(high))
 

@@ -40,14 +40,16 @@ class Input(NamedTuple):
 
 
 class Several(NamedTuple):
-    """The sequences of one example, which are read and learned from together."""
+    """The sequences of one example, which are learned from together."""
 
     sequences: Sequence[Input]
 
-    @property
-    def ids(self) -> list[int]:
-        """Of all sequences: what they cost to read."""
-        return [piece for one in self.sequences for piece in one.ids]
+
+def tokens_of(item: Input | Several) -> int:
+    """How many tokens are read of an example, the padding of its own shorter sequences included."""
+    if isinstance(item, Input):
+        return len(item.ids)
+    return len(item.sequences) * max(len(one.ids) for one in item.sequences)
 
 
 class BertEncoder:
@@ -71,6 +73,13 @@ class BertEncoder:
                 for first, second in zip(firsts, seconds, strict=True)
             ]
         )
+
+    def choices(self, contexts: Sequence[str], endings: Sequence[Sequence[str]], length: int) -> Reading:
+        """[CLS] context [SEP] ending [SEP] for each ending, pooled (section 4.4)."""
+        firsts = [context for context, listed in zip(contexts, endings, strict=True) for _ in listed]
+        pairs = iter(self.pairs(firsts, [ending for listed in endings for ending in listed], length).inputs)
+        counts = [len(listed) for listed in endings]
+        return Reading([Several([next(pairs) for _ in range(count)]) for count in counts], np.array(counts, np.int64))
 
     def words(
         self,
@@ -149,7 +158,7 @@ class BertEncoder:
         """As `features`, of a fine-tuned copy of the encoder."""
         starts = reading.starts
         out: Floats = np.empty((int(starts[-1]), self.width), np.float32)
-        tokens = sum(len(item.ids) for item in reading.inputs)
+        tokens = sum(map(tokens_of, reading.inputs))
         model.eval()
         batches = list(_alike(reading.inputs))
 
@@ -166,11 +175,12 @@ class BertEncoder:
                 for number in batch:
                     out[starts[number] : starts[number + 1]] = found[done : done + reading.counts[number]]
                     done += int(reading.counts[number])
-                meter.advance(sum(len(reading.inputs[number].ids) for number in batch))
+                meter.advance(sum(tokens_of(reading.inputs[number]) for number in batch))
         return out
 
-    def forward(self, model: Model, inputs: Sequence[Input]) -> Tensor:
-        """The rows of `inputs`, one behind the other: (rows, width), differentiable."""
+    def forward(self, model: Model, examples: Sequence[Input | Several]) -> Tensor:
+        """The rows of `examples`, one behind the other: (rows, width), differentiable."""
+        inputs = [one for item in examples for one in (item.sequences if isinstance(item, Several) else (item,))]
         longest = max(len(item.ids) for item in inputs)
         ids = torch.full((len(inputs), longest), self.bert.tokenizer.pad)
         segments = torch.zeros((len(inputs), longest), dtype=torch.int64)
@@ -224,11 +234,11 @@ def _pooled(read: Sequence[Encoded]) -> Reading:
     return Reading([Input(item.ids, item.segments) for item in read], np.ones(len(read), np.int64))
 
 
-def _alike(inputs: Sequence[Input]) -> Iterator[list[int]]:
+def _alike(inputs: Sequence[Input | Several]) -> Iterator[list[int]]:
     """Numbers of inputs in batches of like length, longest first: what fits in memory once, fits to the end."""
     batch: list[int] = []
-    for number in sorted(range(len(inputs)), key=lambda n: (-len(inputs[n].ids), n)):
-        if batch and (len(batch) + 1) * len(inputs[batch[0]].ids) > BATCH_TOKENS:
+    for number in sorted(range(len(inputs)), key=lambda n: (-tokens_of(inputs[n]), n)):
+        if batch and (len(batch) + 1) * tokens_of(inputs[batch[0]]) > BATCH_TOKENS:
             yield batch
             batch = []
         batch.append(number)

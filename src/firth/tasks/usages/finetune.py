@@ -13,7 +13,7 @@ from firth.bert.model import Encoder as Model
 from firth.config.tasks import Finetuning
 from firth.errors import FirthError
 from firth.progress import Meter
-from firth.tasks.usages.contextual import BertEncoder
+from firth.tasks.usages.contextual import BertEncoder, tokens_of
 from firth.tasks.usages.heads import Targets, new_head
 from firth.tasks.usages.reading import Floats, Reading
 
@@ -89,7 +89,7 @@ def _batches(reading: Reading, targets: Targets, size: int, generator: torch.Gen
     order = targets.usable[torch.randperm(len(targets.usable), generator=generator).numpy()].tolist()
     batches: list[list[int]] = []
     for start in range(0, len(order), size * POOL):
-        pool = sorted(order[start : start + size * POOL], key=lambda number: -len(reading.inputs[number].ids))
+        pool = sorted(order[start : start + size * POOL], key=lambda number: -tokens_of(reading.inputs[number]))
         batches += [pool[at : at + size] for at in range(0, len(pool), size)]
     for number in torch.randperm(len(batches), generator=generator).tolist():
         yield batches[number]

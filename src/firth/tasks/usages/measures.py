@@ -1,25 +1,65 @@
-"""A score as sums of per-example counts, so that resampling examples and scoring again is one matrix product."""
+"""Scores that can be taken again of resampled examples; most are of sums of counts, and that is a matrix product."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firth.tasks.bootstrap import Interval, ScoreOf, difference_interval, score_interval
+from firth.tasks.bootstrap import Interval, ScoreOf, resampled_interval
 
 Counts = NDArray[np.float64]
 BOOTSTRAP_SEED = 1
 
 
+class Score(ABC):
+    """A score over examples."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many examples there are."""
+
+    @abstractmethod
+    def under(self, weights: Counts) -> Counts:
+        """The scores (resamples,) where `weights` (resamples, examples) say how often each example is in a resample."""
+
+    @abstractmethod
+    def each(self) -> list[float]:
+        """What each example adds or gets."""
+
+    @property
+    def score(self) -> float:
+        """The score over all examples."""
+        return float(self.under(np.ones((1, len(self))))[0])
+
+    def interval(self, resamples: int) -> Interval:
+        """95% bootstrap interval over examples."""
+        return resampled_interval(self.under, len(self), resamples, BOOTSTRAP_SEED)
+
+    def ties_with(self, other: Score, resamples: int) -> bool:
+        """Whether the paired 95% bootstrap interval of the difference to `other` holds 0."""
+        low, high = resampled_interval(
+            lambda weights: self.under(weights) - other.under(weights), len(self), resamples, BOOTSTRAP_SEED
+        )
+        return low <= 0.0 <= high
+
+
 @dataclass(frozen=True, eq=False)
-class Measure:
-    """`counts` (examples, k) are what each example adds; `score_of` turns sums (resamples, k) into scores."""
+class Measure(Score):
+    """A score of sums: `counts` (examples, k) are what each adds; `score_of` makes scores of sums (resamples, k)."""
 
     counts: Counts
     score_of: ScoreOf
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def under(self, weights: Counts) -> Counts:
+        """The score of each resample's sums."""
+        return self.score_of(weights @ self.counts)
 
     @property
     def score(self) -> float:
@@ -29,15 +69,6 @@ class Measure:
     def each(self) -> list[float]:
         """Each example scored by itself."""
         return [float(value) for value in self.score_of(self.counts)]
-
-    def interval(self, resamples: int) -> Interval:
-        """95% bootstrap interval over examples."""
-        return score_interval(self.counts, self.score_of, resamples, BOOTSTRAP_SEED)
-
-    def ties_with(self, other: Measure, resamples: int) -> bool:
-        """Whether the paired 95% bootstrap interval of the difference to `other` holds 0."""
-        low, high = difference_interval(self.counts, other.counts, self.score_of, resamples, BOOTSTRAP_SEED)
-        return low <= 0.0 <= high
 
 
 def mean_of(sums: Counts) -> Counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,9 +11,11 @@ from firth.errors import DataError
 from firth.tasks.examples.files import Examples
 from firth.tasks.usages import classes
 from firth.tasks.usages.answering import Answering
+from firth.tasks.usages.choices import Choices
 from firth.tasks.usages.heads import ClassTargets, Targets
 from firth.tasks.usages.labels import at_least_two, most_frequent
-from firth.tasks.usages.measures import Measure
+from firth.tasks.usages.measures import Measure, Score
+from firth.tasks.usages.numbers import Numbers
 from firth.tasks.usages.reading import Encoder, Floats, Reading
 from firth.tasks.usages.tagging import Tagging
 
@@ -41,7 +43,7 @@ class Problem(Protocol):
     def baseline(self) -> tuple[list[Any], str]:
         """Predictions for the dev side that ask no encoder, and what they are."""
 
-    def measures(self, predicted: list[Any]) -> dict[str, Measure]:
+    def measures(self, predicted: list[Any]) -> Mapping[str, Score]:
         """Scores of predictions for the dev side, by metric."""
 
     def constant(self, predicted: list[Any]) -> bool:
@@ -65,6 +67,8 @@ def problem_of(examples: Examples) -> Problem:
         "pair": Classes,
         "span": Answering,
         "tagging": Tagging,
+        "number": Numbers,
+        "choice": Choices,
     }
     return kinds[examples.kind](examples)
 

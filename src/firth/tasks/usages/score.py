@@ -15,7 +15,7 @@ from firth.tasks.usages.contextual import BertEncoder, threads
 from firth.tasks.usages.encoders import Source
 from firth.tasks.usages.finetune import finetune
 from firth.tasks.usages.heads import Targets, train_head
-from firth.tasks.usages.measures import Measure
+from firth.tasks.usages.measures import Score
 from firth.tasks.usages.problems import Problem, problem_of
 from firth.tasks.usages.reading import Encoder, Reading
 
@@ -142,7 +142,7 @@ def _finetuned(
     return lambda seed: problem.predict(finetune(encoder, train, targets, settings.finetuning, seed).logits(dev), dev)
 
 
-def _records(examples: Examples, problem: Problem, predicted: list[Any], measure: Measure) -> list[dict[str, Any]]:
+def _records(examples: Examples, problem: Problem, predicted: list[Any], measure: Score) -> list[dict[str, Any]]:
     return [
         {"id": example["id"], "predicted": guess, "expected": gold, "score": _rounded(score)}
         for example, guess, gold, score in zip(examples.dev, predicted, problem.expected, measure.each(), strict=True)
