@@ -1,11 +1,13 @@
 """Pretraining on two processes (gloo, CPU): they find what one finds, keep one checkpoint, and end together."""
 
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -19,7 +21,7 @@ from safetensors.numpy import load_file
 from firth.bert.pretraining import loop
 from firth.bert.pretraining.identity import Identity
 from firth.bert.pretraining.train import pretrain
-from firth.config.bert import HeldOut, Ramp
+from firth.config.bert import HeldOut, Optimizer, Ramp
 from firth.errors import ConfigError, FirthError
 from firth.training.processes import LostProcessError
 
@@ -117,6 +119,37 @@ def test_packed_without_next_sentences(store, tmp_path, strategy):
     changes = {"packing": True, "next_sentence": False, "ramp": Ramp(), "steps": 5, "batch": 12}
     one = pretrain(store, settings(**changes), tmp_path / "1", unwatched)
     alike(pretrain(store, settings(**changes, devices=2, strategy=strategy), tmp_path / "2", unwatched), one)
+
+
+def test_updates_that_one_leaves_out_two_leave_out(store, tmp_path, capfd):
+    """A threshold that some of these steps pass, far from the numbers' last digits."""
+    optimizer = Optimizer(learning_rate=2e-3, warmup_steps=2, skip_spikes=1.1)
+    changes = {"steps": 40, "micro_batch": 4, "batch": 12, "ramp": Ramp(), "optimizer": optimizer}
+    one = pretrain(store, settings(**changes), tmp_path / "1", unwatched)
+    assert one.metrics["train/skipped_updates"] > 1
+    told = capfd.readouterr().err.count("this update is left out")
+    two = pretrain(store, settings(**changes, devices=2), tmp_path / "2", unwatched)
+    alike(two, one)
+    assert [row["skipped_updates"] for row in two.history] == [row["skipped_updates"] for row in one.history]
+    assert capfd.readouterr().err.count("this update is left out") == told
+
+
+def test_a_schedule_by_the_clock_is_one_for_all_and_is_repeated(store, tmp_path, monkeypatch):
+    """The first process's clock, on which each look takes a tenth of a second; the others have none to look at."""
+    looks = itertools.count()
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(looks) / 10))
+    optimizer = Optimizer(learning_rate=2e-3, warmup_steps=4)
+    timed = settings(steps=10_000_000, minutes=0.05, ramp=Ramp(), optimizer=optimizer, devices=2)
+    first = pretrain(store, timed, tmp_path / "timed", unwatched)
+    monkeypatch.undo()
+    assert first.rates is not None
+    assert len(first.rates) == first.steps > 4
+    assert first.rates[-1] < first.rates.max()
+    again = pretrain(store, timed, tmp_path / "again", unwatched, rates=first.rates)
+    np.testing.assert_array_equal(again.rates, first.rates)
+    same(again, first)
+    alone = timed.model_copy(update={"devices": 1})
+    alike(pretrain(store, alone, tmp_path / "alone", unwatched, rates=first.rates), first)
 
 
 def follower():
