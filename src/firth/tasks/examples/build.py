@@ -16,6 +16,7 @@ from firth.tasks.examples.found import Found, LeftOut
 from firth.tasks.examples.readers import read_choices, read_numbers, read_pairs, read_spans, read_texts
 from firth.tasks.examples.source import open_file
 from firth.tasks.examples.split import by_group, subset, without_dev_texts
+from firth.tasks.examples.squad import read_squad
 
 MOST_SINGLE_LABELS = 10
 """More labels than this, most of them on one example only, are no labels but texts or numbers."""
@@ -66,6 +67,7 @@ def build(name: str, task: AnyTask, folder: Path, root: Path) -> dict[str, Any]:
             "metric": task.metric,
             "published": task.published,
             "length": task.length,
+            **_how_read(task),
             "labels": _labels(name, task, **sides),
             "source_sha256": _pins(task),
             "available": {"train": len(train), "dev": len(dev)},
@@ -84,6 +86,8 @@ def _read(name: str, task: AnyTask, file: AnyFile, root: Path, left_out: LeftOut
                 yield from read_texts(stream, source, task, left_out)
             case PairTask():
                 yield from read_pairs(stream, source, task, left_out)
+            case SpanTask(format="squad"):
+                yield from read_squad(stream, source, task, left_out)
             case SpanTask():
                 yield from read_spans(stream, source, task, left_out)
             case TaggingTask():
@@ -144,6 +148,16 @@ def _in_side(examples: list[Example], *, tagged: bool) -> set[str]:
     # Of an entity's type both tags count as known: whether one of two words occurs in a small sample is chance.
     kinds = {tag[2:] for tag in tags if tag[:2] in ("B-", "I-")}
     return tags | {f"{prefix}-{kind}" for kind in kinds for prefix in "BI"}
+
+
+def _how_read(task: AnyTask) -> dict[str, Any]:
+    """What the usages have to know besides the length; nothing where examples are read one by one, in one piece."""
+    if isinstance(task, SpanTask) and task.doc_stride is not None:
+        return {"doc_stride": task.doc_stride, "query_length": task.query_length}
+    if isinstance(task, TaggingTask):
+        wanted = {"document_context": task.document_context, "pieces": task.pieces == "x" and task.pieces}
+        return {key: value for key, value in wanted.items() if value}
+    return {}
 
 
 def _pins(task: AnyTask) -> str:

@@ -112,14 +112,15 @@ def _guessed(kind: str, paths: list[str]) -> str:
     if kind == "tagging":
         return "conll"
     found = {}
+    formats = FORMATS | ({".json": "squad"} if kind == "span" else {})
     for path in paths:
         ending = PurePath(unpacked_name(PurePath(path).name)).suffix.lower()
-        if ending not in FORMATS:
-            listed = ", ".join(dict.fromkeys(FORMATS.values()))
+        if ending not in formats:
+            listed = ", ".join(dict.fromkeys(formats.values()))
             raise ConfigError(
                 f"{path}: no format goes with the ending {ending or '(none)'!r}; name it with --format ({listed})"
             )
-        found[FORMATS[ending]] = path
+        found[formats[ending]] = path
     if len(found) > 1:
         raise ConfigError(
             f"both files have one format: {', '.join(f'{path} is {kind}' for kind, path in found.items())}"

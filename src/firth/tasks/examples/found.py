@@ -11,7 +11,10 @@ from firth.tasks.examples.files import Example
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One example of a file: without an id, with the value that says which examples stay on one side with it."""
+    """One example of a file, with the value that says which others stay on one side with it.
+
+    It has an id only where the file gives one.
+    """
 
     example: Example
     group: str

@@ -39,9 +39,10 @@ def without_dev_texts(train: list[Example], dev: list[Example], kind: Kind, left
 
 
 def subset(examples: Iterable[Example], most: int, seed: int, name: str) -> list[Example]:
-    """At most `most` examples in an order that their content and `seed` fix, each with an `id` made of its content.
+    """At most `most` examples in an order that their content and `seed` fix.
 
-    A larger subset of the same seed starts with the smaller one.
+    Each has an `id`: that of its file, or else one made of its content. A larger subset of the same seed starts with
+    the smaller one.
     """
     chosen = sorted(examples, key=lambda example: _digest(example, f"subset {seed}"))[:most]
     repeats: Counter[str] = Counter()
