@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tasks.examples.conftest import task_of
 
 from firth.errors import DataError
-from firth.tasks.examples.conll import iob2, runs
+from firth.packing import Input
+from firth.tasks.examples.conll import iob2, read_tagged, runs
 
 SENTENCE = "{0} NNP B-NP B-PER\nlives VBZ B-VP O\nin IN B-PP O\nNew NNP B-NP B-LOC\nYork{1} NNP I-NP I-LOC\n. . O O\n\n"
 
@@ -75,7 +77,15 @@ def test_plain_tags_are_runs_where_entities_are_scored_and_stay_where_words_are(
     ("data", "fields", "said"),
     [
         ("\n\n-DOCSTART- O\n\n", {}, r"a\.conll: holds no tagged word"),
-        (sentences() + "alone\n", {}, r"a\.conll, line 211: 1 columns, but the first word has 4: 'alone'"),
+        (
+            sentences() + "alone\n",
+            {},
+            r"line 211: one column \(a word without a tag\?\), but the first word has 4: 'alone'",
+        ),
+        ("alone\n" + sentences(), {}, r"a\.conll, line 1: one column, 'alone': a word without a tag"),
+        ("a O\nb b-per\n", {}, r"line 2: tag 'b-per' is no IOB tag: these are O, and B- or I- with a type"),
+        ("a O\nb B_PER\n", {}, r"line 2: tag 'B_PER' is no IOB tag"),
+        (sentences(), {"document_context": True}, r"document_context: no line -DOCSTART- says where a document begins"),
         (sentences() + "too many columns for this file\n", {}, "line 211: 6 columns"),
         (sentences(), {"tag_column": 4}, r"no column 4; there are 0 to 3, or −1 to −4"),
         (sentences(), {"tag_column": -4}, r"token_column and tag_column are both column 0 of 4"),
@@ -96,3 +106,62 @@ def test_what_cannot_be_used_is_named_by_line(built, data, fields, said: str) ->
 def test_an_entity_that_only_the_dev_side_has_is_refused_by_name(built) -> None:
     with pytest.raises(DataError, match=r"the dev side has the tag 'B-ORG', 'I-ORG', which no training example has"):
         built("tagging", sentences(), "a.conll", dev="The O\nBank I-ORG\n\n")
+
+
+def test_types_with_an_underscore_are_no_broken_iob(built) -> None:
+    rows = "".join(f"Anna{n} B_cell\nBell T_cell\nin O\nin protein\n\n" for n in range(30))
+    assert built("tagging", rows, "a.conll").dev[0]["tags"] == ["B-B_cell", "B-T_cell", "O", "B-protein"]
+
+
+def documents(lengths: list[list[int]]) -> str:
+    """Documents of sentences of so many words; each word says its document, sentence and place."""
+    return "".join(
+        "-DOCSTART- -X- -X- O\n\n"
+        + "".join(
+            "".join(f"{d}.{s}.{w} X X {'B-PER' if w % 2 else 'O'}\n" for w in range(count)) + "\n"
+            for s, count in enumerate(sentences)
+        )
+        for d, sentences in enumerate(lengths)
+    )
+
+
+@given(
+    st.lists(st.lists(st.integers(2, 6), min_size=1, max_size=8), min_size=1, max_size=3),
+    st.integers(16, 30),
+)
+def test_the_words_around_a_sentence_are_its_neighbours_in_the_document(tmp_path_factory, lengths, length) -> None:
+    folder = tmp_path_factory.mktemp("d")
+    (folder / "a.conll").write_text(documents(lengths))
+    task = task_of("tagging", folder, "a.conll", document_context=True, length=length)
+    with (folder / "a.conll").open("rb") as stream:
+        found = list(read_tagged(stream, Input("a.conll", "a.conll", 1, lambda: stream), task))
+    assert [len(item.example["tokens"]) for item in found] == [count for one in lengths for count in one]
+    for item in found:
+        example = item.example
+        document = item.group.split()
+        around = [*example["before"], *example["tokens"], *example["after"]]
+        start = document.index(around[0])
+        assert document[start : start + len(around)] == around
+        assert {word.split(".")[0] for word in document} == {around[0].split(".")[0]}
+        assert len(around) == len(document) or len(around) >= length
+        room = length - len(example["tokens"])
+        for side, rest in (("before", document[:start]), ("after", document[start + len(around) :])):
+            assert not rest or len(example[side]) >= room // 2, "a side gives its half, if it has as much"
+
+
+def test_a_document_stays_on_one_side(built) -> None:
+    found = built("tagging", documents([[3, 3, 3]] * 30), "a.conll", document_context=True, dev_share=0.4)
+    sides = [{word.split(".")[0] for e in side for word in e["tokens"]} for side in (found.train, found.dev)]
+    assert not sides[0] & sides[1]
+    assert found.manifest["document_context"] is True
+    assert set(found.dev[0]) == {"id", "tokens", "tags", "before", "after"}
+
+
+def test_one_document_is_one_and_nothing_is_around_without_asking(built) -> None:
+    one, other = documents([[3, 3, 4]]), documents([[3], [5, 5]]).replace(".", "-")
+    found = built("tagging", one, "a.conll", dev=other, document_context=True)
+    assert (len(found.train), len(found.dev)) == (3, 3)
+    plain = built("tagging", one, "a.conll", dev=other)
+    assert set(plain.dev[0]) == {"id", "tokens", "tags"}
+    assert not {"document_context", "pieces"} & plain.manifest.keys()
+    assert built("tagging", one, "a.conll", dev=other, pieces="x").manifest["pieces"] == "x"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from firth.config.tasks import TaggingTask
@@ -15,6 +16,7 @@ from firth.tasks.examples.found import Found
 
 OUTSIDE = "O"
 _IOB = re.compile(r"[BIESLU]-.+")
+_LIKE_IOB = re.compile(r"[BIESLUbieslu][-_]")
 _BEGINS = {"B": "B", "I": "I", "E": "I", "L": "I", "S": "B", "U": "B"}
 _DOCUMENT = "-DOCSTART-"
 
@@ -24,14 +26,19 @@ Row = tuple[int, list[str]]
 def read_tagged(stream: io.BufferedReader[Any], source: Input, task: TaggingTask) -> Iterator[Found]:
     """Examples `{"tokens", "tags"}` of one file: a word a line, sentences parted by blank lines.
 
-    Columns are parted by tabs where a line has one, else by blanks. `-DOCSTART-` lines are no words; a line that starts
-    with # and has other columns than the words is a comment. Tags other than IOB become IOB2 runs where entities are
-    scored, and stay as they are (parts of speech) where accuracy is.
+    Columns are parted by tabs where a line has one, else by blanks. `-DOCSTART-` lines are no words, they part
+    documents; a line that starts with # and has other columns than the words is a comment. Tags other than IOB become
+    IOB2 runs where entities are scored, and stay as they are (parts of speech) where accuracy is.
+
+    With `document_context` examples have `before` and `after` too: the words of their document around them, as many as
+    may be read; then a document, not a sentence, stays on one side of a split.
 
     Raises:
-        DataError: a line with other columns than the first, an empty word or tag, or a tag outside its scheme.
+        DataError: a line with other columns than the first, an empty word or tag, or a tag outside its scheme; or no
+            `-DOCSTART-` line where the document is wanted.
     """
-    sentences = [list(sentence) for sentence in _sentences(stream, source.where)]
+    documents = [list(document) for document in _documents(stream, source.where)]
+    sentences = [sentence for document in documents for sentence in document]
     if not sentences:
         raise DataError("holds no tagged word", source.where)
     width = len(sentences[0][0][1])
@@ -42,10 +49,30 @@ def read_tagged(stream: io.BufferedReader[Any], source: Input, task: TaggingTask
         if not row[word].strip() or not row[tag].strip():
             what = "tag" if row[word].strip() else "word"
             raise DataError(f"an empty {what}: {' '.join(row)[:80]!r}", source.where, line)
+    if task.document_context and len(documents) == 1:
+        raise DataError(f"document_context: no line {_DOCUMENT} says where a document begins", source.where)
     rewrite = _scheme(sentences, tag, source.where, entities=task.metric == "entity_f1")
+    for document in documents:
+        words = [[tidy(row[word].strip()) for _, row in sentence] for sentence in document]
+        whole = " ".join(chain.from_iterable(words)) if task.document_context else None
+        around = _around(words, task.length) if task.document_context else [{} for _ in words]
+        for sentence, tokens, beside in zip(document, words, around, strict=True):
+            tags = rewrite([row[tag].strip() for _, row in sentence])
+            yield Found({"tokens": tokens, "tags": tags, **beside}, whole or " ".join(tokens))
+
+
+def _around(sentences: list[list[str]], length: int) -> list[dict[str, list[str]]]:
+    """The words before and behind each sentence of a document, no more than fill `length` from both sides evenly."""
+    words = list(chain.from_iterable(sentences))
+    found, end = [], 0
     for sentence in sentences:
-        tokens = [tidy(row[word].strip()) for _, row in sentence]
-        yield Found({"tokens": tokens, "tags": rewrite([row[tag].strip() for _, row in sentence])}, " ".join(tokens))
+        start, end = end, end + len(sentence)
+        room = max(0, length - len(sentence))
+        behind = len(words) - end
+        before = max((room + 1) // 2, room - behind)
+        after = max((room + 1) // 2, room - start)
+        found.append({"before": words[max(0, start - before) : start], "after": words[end : end + after]})
+    return found
 
 
 def iob2(tags: Sequence[str]) -> list[str]:
@@ -91,25 +118,47 @@ def _scheme(sentences: list[list[Row]], column: int, where: str, *, entities: bo
     if OUTSIDE not in first:
         shown = ", ".join(list(first)[:5])
         raise DataError(f"no word has the tag {OUTSIDE} (there are {shown}); for such tags set metric: accuracy", where)
+    if other and all(map(_LIKE_IOB.match, other)):
+        expected = f"no IOB tag: these are {OUTSIDE}, and B- or I- with a type, in capitals and with a hyphen"
+        raise DataError(f"tag {other[0]!r} is {expected}", where, first[other[0]])
     return runs
 
 
+def _documents(stream: io.BufferedReader[Any], where: str) -> Iterator[list[list[Row]]]:
+    """The sentences before the first line that says that a document begins, and behind each such line."""
+    document: list[list[Row]] = []
+    for sentence in _sentences(stream, where):
+        if sentence:
+            document.append(sentence)
+        else:
+            yield document
+            document = []
+    yield document
+
+
 def _sentences(stream: io.BufferedReader[Any], where: str) -> Iterator[list[Row]]:
+    """The rows of each sentence, and none where a document begins."""
     sentence: list[Row] = []
     width = 0
     # A file with old line ends (carriage returns) is one line for the stream.
     for line, text in ((line, part) for line, ended in text_lines(stream, where) for part in _parts(ended)):
         row = text.split("\t") if "\t" in text else text.split()
-        if not text.strip() or row[0] == _DOCUMENT:
+        begins = bool(row) and row[0] == _DOCUMENT
+        if not text.strip() or begins:
             if sentence:
                 yield sentence
                 sentence = []
+            if begins:
+                yield []
             continue
         if row[0].startswith("#") and len(row) != width:
             continue
         width = width or len(row)
+        if width == 1:
+            raise DataError(f"one column, {text[:80]!r}: a word without a tag", where, line)
         if len(row) != width:
-            raise DataError(f"{len(row)} columns, but the first word has {width}: {text[:80]!r}", where, line)
+            what = f"{len(row)} columns" if len(row) > 1 else "one column (a word without a tag?)"
+            raise DataError(f"{what}, but the first word has {width}: {text[:80]!r}", where, line)
         sentence.append((line, row))
     if sentence:
         yield sentence
