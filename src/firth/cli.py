@@ -17,6 +17,7 @@ from firth.commands import (
     models_in_use,
     pretrain,
     project,
+    score,
     study,
     tasks,
     tokens,
@@ -40,6 +41,7 @@ tokens.add_to(app)
 pretrain.add_to(app)
 models_in_use.add_to(app)
 evaluate.add_to(app)
+score.add_to(app)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tasks.app, name="task")
 app.add_typer(vectors.app, name="vectors")

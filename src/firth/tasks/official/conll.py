@@ -45,20 +45,23 @@ def score_conll(predictions: Path, gold: Path | None = None) -> Result:
     Raises:
         DataError: a line with other fields than the first, a tag outside the scheme, words that differ.
     """
+    notes: list[str] = []
     if gold is None:
         both = _read(predictions, 2)
         expected = [[word.tags[0] for word in sentence] for sentence in both]
         predicted = [[word.tags[1] for word in sentence] for sentence in both]
-        documents, notes = _documents(both), []
+        read = both
     else:
         right, guessed, notes = _beside(gold, predictions)
         expected = [[word.tags[0] for word in sentence] for sentence in right]
         predicted = [[word.tags[0] for word in sentence] for sentence in guessed]
-        documents = _documents(right)
-    return _score(expected, predicted, documents, notes)
+        read = right
+    documents = _documents(read)
+    sentences = sum(any(word.text != DOCUMENT for word in sentence) for sentence in read)
+    return _score(expected, predicted, {"sentences": sentences, "documents": documents}, notes)
 
 
-def _score(expected: list[list[str]], predicted: list[list[str]], documents: int, notes: list[str]) -> Result:
+def _score(expected: list[list[str]], predicted: list[list[str]], counts: dict[str, int], notes: list[str]) -> Result:
     right: Counter[str] = Counter()
     found: Counter[str] = Counter()
     wanted: Counter[str] = Counter()
@@ -73,8 +76,8 @@ def _score(expected: list[list[str]], predicted: list[list[str]], documents: int
     same = sum(
         a == b for gold, guess in zip(expected, predicted, strict=True) for a, b in zip(gold, guess, strict=True)
     )
-    if documents:
-        notes = [*notes, f"{documents:,} {DOCUMENT} lines are counted as words, as conlleval does"]
+    if counts["documents"]:
+        notes = [*notes, f"{counts['documents']:,} {DOCUMENT} lines are counted as words, as conlleval does"]
     if wanted and found and not wanted.keys() & found.keys():
         kinds = f"{', '.join(sorted(wanted))} / {', '.join(sorted(found))}"
         notes = [*notes, f"gold and predicted phrases have no type in common ({kinds}): are these the right columns?"]
@@ -82,7 +85,7 @@ def _score(expected: list[list[str]], predicted: list[list[str]], documents: int
     return Result(
         scorer="conll2003",
         scores={**_rates(**total), "accuracy": 100 * same / words},
-        counts={"sentences": len(expected), "words": words, "documents": documents, **total},
+        counts={**counts, "words": words, **total},
         notes=notes,
         types={
             kind: {**_rates(wanted[kind], found[kind], right[kind]), "phrases": wanted[kind], "found": found[kind],
@@ -148,8 +151,9 @@ def _read(path: Path, tags: int) -> Sentences:
 def _word(fields: list[str], tags: int, where: str, line: int) -> Word:
     for place in range(len(fields) - tags, len(fields)):
         if not _TAG.fullmatch(fields[place]):
-            raise DataError(f"column {place + 1}: {fields[place][:40]!r} is no tag; expected O, B-TYPE or I-TYPE",
-                            where, line)  # fmt: skip
+            which = "" if tags == 1 else "; without a gold file the last two columns are gold and predicted tag"
+            said = f"column {place + 1}: {fields[place][:40]!r} is no tag, which is O, B-TYPE or I-TYPE{which}"
+            raise DataError(said, where, line)
     return Word(line, fields[0] if len(fields) > tags else None, tuple(fields[-tags:]))
 
 

@@ -40,7 +40,8 @@ class GlueFile:
 
     def notes(self) -> list[str]:
         """How much of the official file it is."""
-        said = [f"{self.task.title} {self.side}: {row_count(len(self.rows), self.task.rows[self.side])}"]
+        official = self.task.rows.get(self.side, self.task.rows["test"])  # the diagnostic set has one file only
+        said = [f"{self.task.title} {self.side}: {row_count(len(self.rows), official)}"]
         if self.broken:
             said.append(f"{self.broken} lines that are parts of a record left out")
         return said
@@ -79,11 +80,11 @@ def header_of(header: Sequence[str]) -> str:
     """Whose header that is, in words: empty for nobody's."""
     if tuple(header) == PREDICTIONS:
         return "a file of predictions; are gold and predictions swapped?"
-    known: dict[str, list[str]] = {}
+    known: dict[str, dict[str, None]] = {}
     for task in TASKS.values():
         for side, columns in task.columns.items():
             if tuple(header) == columns and (task.header or side == "test"):
-                known.setdefault("test" if side == "test" else "train or dev", []).append(task.title)
+                known.setdefault("test" if side == "test" else "train or dev", {})[task.title] = None
     return " or ".join(f"the header of {', '.join(titles)}, {side}" for side, titles in known.items())
 
 

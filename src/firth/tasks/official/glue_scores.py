@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -72,33 +73,48 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
     return min(max(r, -1.0), 1.0)
 
 
-def score_folder(gold: Path, predictions: Path) -> tuple[dict[str, Result], Result]:
-    """Every set whose predictions lie in a folder (`CoLA.tsv`, …) on the dev files of GLUE's folder.
+@dataclass(frozen=True)
+class ScoredFile:
+    """One task's result and the files that it is of."""
 
-    Returns:
-        The results by task, and the whole: `scores` are the tasks' and the averages that they suffice for.
+    result: Result
+    gold: Path
+    pred: Path
+
+
+@dataclass(frozen=True)
+class ScoredFolder:
+    """The results by task, and the whole: its scores are the tasks' and the averages that they suffice for."""
+
+    tasks: dict[str, ScoredFile]
+    whole: Result
+
+
+def score_folder(gold: Path, predictions: Path) -> ScoredFolder:
+    """Every set whose predictions lie in a folder (`CoLA.tsv`, …) on the dev files of GLUE's folder.
 
     Raises:
         DataError: no predictions, no dev file or several for some, or an error of one file.
     """
-    found: dict[str, Result] = {}
+    found: dict[str, ScoredFile] = {}
     lacking = []
     for task in (task for task in TASKS.values() if "dev" in task.rows):
         given = _packed(predictions, task.file)
         if given is None:
             lacking.append(task.file)
             continue
-        found[task.name] = score_file(task, dev_file(gold, task), given)
+        right = dev_file(gold, task)
+        found[task.name] = ScoredFile(score_file(task, right, given), right, given)
     if not found:
         raise DataError(f"no predictions; expected files such as {', '.join(lacking[:3])}", predictions)
-    means = averages({name: result.scores for name, result in found.items()})
-    notes = [f"{name}: {note}" for name, result in found.items() for note in result.notes]
+    means = averages({name: scored.result.scores for name, scored in found.items()})
+    notes = [f"{name}: {note}" for name, scored in found.items() for note in scored.result.notes]
     if lacking:
         notes.append(f"no predictions: {', '.join(lacking)}")
     if "average" not in means:
         notes.append("GLUE's average needs all nine tasks")
-    scores = {name: result.scores["score"] for name, result in found.items()} | means
-    return found, Result("glue", scores, {"tasks": len(found)}, notes)
+    scores = {name: scored.result.scores["score"] for name, scored in found.items()} | means
+    return ScoredFolder(found, Result("glue", scores, {"tasks": len(found)}, notes))
 
 
 def dev_file(folder: Path, task: GlueTask) -> Path:

@@ -125,7 +125,7 @@ def _get(value: Any, key: str, kind: type, at: str, where: str) -> Any:
     if key not in value:
         raise DataError(f"no {place}; there are: {', '.join(value) or 'no keys'}", where)
     if not isinstance(value[key], kind):
-        expected = {list: "a list", str: "a text"}[kind]
+        expected = "a list" if kind is list else "a text"
         raise DataError(f"{place} is {kind_of(value[key])}, expected {expected}", where)
     return value[key]
 
