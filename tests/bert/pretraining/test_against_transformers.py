@@ -32,7 +32,8 @@ def test_sixty_steps_have_the_losses_of_transformers_and_torch(tmp_path, monkeyp
 
     first = Bert(first_weights(settings, store.tokenizer, None), store.tokenizer, ours.bert.heads)
     write_hf(first, tmp_path / "first")
-    model = BertForPreTraining.from_pretrained(tmp_path / "first", hidden_dropout_prob=0, attention_probs_dropout_prob=0)
+    none = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
+    model = BertForPreTraining.from_pretrained(tmp_path / "first", **none)
     model.train()
     named = list(model.named_parameters())
     plain = [parameter for name, parameter in named if name.endswith("bias") or "LayerNorm" in name]
