@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from firth.commands.addresses import folder_of, root_or_none
+from firth.commands.task_options import range_of, separated
 from firth.config.tasks import Evaluation, Kind, Mode
 from firth.errors import ConfigError, FirthError
 from firth.project import find_root
@@ -41,7 +42,9 @@ def evaluate(
     ],
     task: Annotated[
         str,
-        typer.Option(help="text, pair, span or tagging with --train; else the name of a task in params.yaml."),
+        typer.Option(
+            help="text, pair, span, tagging, number or choice with --train; else the name of a task in params.yaml."
+        ),
     ],
     train: Annotated[Path | None, typer.Option(help="Examples to train heads on: CSV, TSV, JSONL or CoNLL.")] = None,
     dev: Annotated[
@@ -51,12 +54,18 @@ def evaluate(
         str | None, typer.Option("--format", help="csv, tsv, jsonl or conll; default: by the file's ending.")
     ] = None,
     text_field: Annotated[str | None, typer.Option(help="text: field of the text.")] = None,
-    first_field: Annotated[str | None, typer.Option(help="pair: field of the first text.")] = None,
-    second_field: Annotated[str | None, typer.Option(help="pair: field of the second text.")] = None,
-    context_field: Annotated[str | None, typer.Option(help="span: field of the context.")] = None,
+    first_field: Annotated[str | None, typer.Option(help="pair, number: field of the first text.")] = None,
+    second_field: Annotated[str | None, typer.Option(help="pair, number: field of the second text.")] = None,
+    context_field: Annotated[str | None, typer.Option(help="span, choice: field of the context.")] = None,
     question_field: Annotated[str | None, typer.Option(help="span: field of the question.")] = None,
     answer_field: Annotated[str | None, typer.Option(help="span: field of the answer.")] = None,
-    label_field: Annotated[str | None, typer.Option(help="text, pair: field of the label.")] = None,
+    score_field: Annotated[str | None, typer.Option(help="number: field of the number.")] = None,
+    score_range: Annotated[str | None, typer.Option(help="number: least and greatest there is, such as 0,5.")] = None,
+    start_field: Annotated[str | None, typer.Option(help="choice: field of what all endings begin with.")] = None,
+    ending_fields: Annotated[str | None, typer.Option(help="choice: fields of the endings, with commas.")] = None,
+    label_field: Annotated[
+        str | None, typer.Option(help="text, pair: field of the label; choice: of the right ending's number.")
+    ] = None,
     labels: Annotated[str | None, typer.Option(help="text, pair: labels that count, such as yes,no.")] = None,
     token_column: Annotated[int | None, typer.Option(help="tagging: column of the words, from 0.")] = None,
     tag_column: Annotated[int | None, typer.Option(help="tagging: column of the tags; negative: from the end.")] = None,
@@ -64,7 +73,10 @@ def evaluate(
     dev_share: Annotated[float | None, typer.Option(help="Share of the dev side, where there is no --dev.")] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="text, pair: accuracy, f1, matthews; span: f1, exact; tagging: entity_f1, accuracy."),
+        typer.Option(
+            help="text, pair: accuracy, f1, matthews; span: f1, exact; tagging: entity_f1, accuracy; "
+            "number: pearson_spearman, pearson, spearman."
+        ),
     ] = None,
     length: Annotated[int | None, typer.Option(help="Most tokens of an example that an encoder reads.")] = None,
     train_examples: Annotated[int | None, typer.Option(help="Most training examples; a seeded subset.")] = None,
@@ -87,8 +99,10 @@ def evaluate(
     options = {
         "text_field": text_field, "first_field": first_field, "second_field": second_field,
         "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
-        "label_field": label_field, "labels": labels.split(",") if labels else None, "token_column": token_column,
-        "tag_column": tag_column, "group_field": group_field, "dev_share": dev_share, "metric": metric,
+        "label_field": label_field, "labels": separated(labels), "token_column": token_column,
+        "tag_column": tag_column, "score_field": score_field, "score_range": range_of(score_range),
+        "start_field": start_field, "ending_fields": separated(ending_fields), "group_field": group_field,
+        "dev_share": dev_share, "metric": metric,
         "length": length, "train_examples": train_examples, "dev_examples": dev_examples, "format": format_,
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None}

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from firth.commands.task_options import range_of, separated
 from firth.config.evaluation import BERT_SUITES, WORD_SUITES
 from firth.config.load import load_params, with_overrides
 from firth.config.params import Params
@@ -44,7 +45,7 @@ def list_tasks() -> None:
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="Name of the task: lower-case letters, digits, hyphens.")],
-    kind: Annotated[str, typer.Option("--task", help="text, pair, span or tagging.")],
+    kind: Annotated[str, typer.Option("--task", help="text, pair, span, tagging, number or choice.")],
     train: Annotated[str, typer.Option(help="File of labelled examples, plain or gz, bz2, xz, zst.")],
     dev: Annotated[
         str | None, typer.Option(help="File to score on; default: a share of the other one, by hash.")
@@ -56,14 +57,26 @@ def add(
     licence: Annotated[str, typer.Option(help="Licence of the data, shown in the report.")] = "not stated",
     attribution: Annotated[str, typer.Option(help="Whom to credit.")] = "the owner of this project",
     text_field: Annotated[str | None, typer.Option(help="text: field of the text; default: text.")] = None,
-    first_field: Annotated[str | None, typer.Option(help="pair: field of the first text; default: first.")] = None,
-    second_field: Annotated[str | None, typer.Option(help="pair: field of the second text; default: second.")] = None,
-    label_field: Annotated[str | None, typer.Option(help="text, pair: field of the label; default: label.")] = None,
+    first_field: Annotated[str | None, typer.Option(help="pair, number: field of the first text [first].")] = None,
+    second_field: Annotated[str | None, typer.Option(help="pair, number: field of the second text [second].")] = None,
+    label_field: Annotated[
+        str | None, typer.Option(help="text, pair: field of the label; choice: of the right ending's number [label].")
+    ] = None,
     labels: Annotated[
         str | None, typer.Option(help="text, pair: labels that count, with commas between; default: all.")
     ] = None,
+    score_field: Annotated[str | None, typer.Option(help="number: field of the number [score].")] = None,
+    score_range: Annotated[
+        str | None, typer.Option(help="number: least and greatest number there is, such as 0,5; default: any.")
+    ] = None,
     context_field: Annotated[
-        str | None, typer.Option(help="span: field of the text with the answer; default: context.")
+        str | None, typer.Option(help="span: field of the text with the answer; choice: of the context [context].")
+    ] = None,
+    start_field: Annotated[
+        str | None, typer.Option(help="choice: field of a beginning that all endings share; default: none.")
+    ] = None,
+    ending_fields: Annotated[
+        str | None, typer.Option(help="choice: fields of the endings, with commas [ending0,ending1,ending2,ending3].")
     ] = None,
     question_field: Annotated[str | None, typer.Option(help="span: field of the question; default: question.")] = None,
     answer_field: Annotated[str | None, typer.Option(help="span: field of the answer; default: answer.")] = None,
@@ -72,7 +85,7 @@ def add(
     group_field: Annotated[
         str | None, typer.Option(help="Field whose equal values stay on one side of the split; default: the text.")
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="accuracy, f1, matthews, exact or entity_f1; by kind.")] = None,
+    metric: Annotated[str | None, typer.Option(help="By kind, such as accuracy, f1, matthews or pearson.")] = None,
     dev_share: Annotated[float | None, typer.Option(help="Share of the groups on the dev side [0.15].")] = None,
     train_examples: Annotated[int | None, typer.Option(help="Most examples to train on [1000].")] = None,
     dev_examples: Annotated[int | None, typer.Option(help="Most examples to score on [500].")] = None,
@@ -95,7 +108,8 @@ def add(
     given = {
         "title": title or name, "licence": licence, "attribution": attribution, "text_field": text_field,
         "first_field": first_field, "second_field": second_field, "label_field": label_field,
-        "labels": None if labels is None else [label.strip() for label in labels.split(",")],
+        "labels": separated(labels), "score_field": score_field, "score_range": range_of(score_range),
+        "start_field": start_field, "ending_fields": separated(ending_fields),
         "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
         "token_column": token_column, "tag_column": tag_column, "group_field": group_field, "metric": metric,
         "dev_share": dev_share, "train_examples": train_examples, "dev_examples": dev_examples, "length": length,
@@ -173,15 +187,16 @@ def remove(name: Annotated[str, typer.Argument(help="Name of a task.")]) -> None
 def _show(name: str, params: Params, root: Path) -> None:
     """Read the files of task `name` as a run would, and print what is in them."""
     from firth.tasks.examples.build import build
-    from firth.tasks.examples.describe import counted, shown
+    from firth.tasks.examples.describe import counted, shown, spread
     from firth.tasks.examples.files import load
 
     task = params.tasks[name]
     with tempfile.TemporaryDirectory(prefix="firth-examples-") as folder:
         build(name, task, Path(folder), root)
         examples = load(Path(folder))
-    for side, listed in (("train", examples.train), ("dev", examples.dev)):
-        print(f"{side}: {len(listed)} of {examples.manifest['available'][side]} examples{_listed(counted(listed))}")
+    for side, found in (("train", examples.train), ("dev", examples.dev)):
+        held = _listed(counted(found)) or spread(found)
+        print(f"{side}: {len(found)} of {examples.manifest['available'][side]} examples{held and f': {held}'}")
     for row in examples.manifest["left_out"]:
         print(f"left out: {row['examples']} — {row['reason']} (such as {row['example']})")
     for example in examples.train[:2]:
@@ -191,7 +206,7 @@ def _show(name: str, params: Params, root: Path) -> None:
 def _listed(counts: dict[str, int]) -> str:
     parts = [f"{label} {count}" for label, count in counts.items()]
     more = f", … ({len(parts)} in all)" if len(parts) > MOST_LABELS else ""
-    return f": {', '.join(parts[:MOST_LABELS])}{more}" if parts else ""
+    return f"{', '.join(parts[:MOST_LABELS])}{more}"
 
 
 def _examples(root: Path, name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from firth.report.collect import SUITES
-from firth.report.say import capital, measured, section, signed
+from firth.report.say import CORRELATIONS, capital, measured, section, signed
 from firth.report.svg import (
     antonym_chart,
     attention_chart,
@@ -147,7 +147,7 @@ def _task_chart(task: Mapping[str, Any]) -> Markup:
         rows,
         line=("majority", majority["score"]) if majority else None,
         show=lambda value: measured(value, task["metric"]),
-        bounds=(-1.0, 1.0) if task["metric"] == "matthews" else (0.0, 1.0),
+        bounds=(-1.0, 1.0) if task["metric"] in CORRELATIONS else (0.0, 1.0),
     )
 
 

@@ -1,4 +1,4 @@
-"""What Devlin et al. (2019) published, for the data sets by the same name: tables 1, 2 and 7 of the paper."""
+"""What Devlin et al. (2019) published, for the data sets by the same name: tables 1, 2, 4 and 7 of the paper."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ GLUE = {
     "qnli": ("QNLI", "accuracy", ("82.3", "79.8", "87.4", "90.5", "92.7")),
     "sst-2": ("SST-2", "accuracy", ("93.2", "90.4", "91.3", "93.5", "94.9")),
     "cola": ("CoLA", "Matthews correlation", ("35.0", "36.0", "45.4", "52.1", "60.5")),
+    "sts-b": ("STS-B", "Spearman correlation", ("81.0", "73.3", "80.0", "85.8", "86.5")),
     "mrpc": ("MRPC", "F1", ("86.0", "84.9", "82.3", "88.9", "89.3")),
     "rte": ("RTE", "accuracy", ("61.7", "56.8", "56.0", "66.4", "70.1")),
 }
@@ -53,6 +54,21 @@ SQUAD = Table(
     ),
 )
 
+SWAG = Table(
+    4,
+    "SWAG",
+    ("dev accuracy", "test accuracy"),
+    (
+        ("ESIM+GloVe", ("51.9", "52.7")),
+        ("ESIM+ELMo", ("59.1", "59.2")),
+        ("OpenAI GPT", (None, "78.0")),
+        ("BERT base", ("81.6", None)),
+        ("BERT large", ("86.6", "86.3")),
+        ("Human (expert)", (None, "85.0")),
+        ("Human (5 annotations)", (None, "88.0")),
+    ),
+)
+
 CONLL = Table(
     7,
     "CoNLL-2003, named entities",
@@ -72,6 +88,8 @@ CONLL = Table(
     ),
 )
 
+TABLES = {"squad-1.1": SQUAD, "swag": SWAG, "conll-2003": CONLL}
+
 
 def published(name: str) -> dict[str, Any] | None:
     """The table for the data set called `name` in `tasks.T.published`, as JSON values; None for a set of one's own."""
@@ -79,8 +97,8 @@ def published(name: str) -> dict[str, Any] | None:
         title, metric, scores = GLUE[name]
         rows = tuple((system, (score,)) for system, score in zip(SYSTEMS, scores, strict=True))
         table = Table(1, title, (f"test {metric}",), rows)
-    elif name in ("squad-1.1", "conll-2003"):
-        table = SQUAD if name == "squad-1.1" else CONLL
+    elif name in TABLES:
+        table = TABLES[name]
     else:
         return None
     return {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+CORRELATIONS = ("matthews", "pearson", "spearman", "pearson_spearman")
+"""Metrics from −1 to 1; the others are shares."""
+
 
 def number(value: float | None) -> str:
     """`1,967,000`; an en dash for nothing."""
@@ -21,8 +24,8 @@ def percent(value: float | None) -> str:
 
 
 def measured(value: float | None, metric: str) -> str:
-    """A score of `metric`: shares in percent, Matthews correlation as it is."""
-    return score(value) if metric == "matthews" else percent(value)
+    """A score of `metric`: shares in percent, correlations as they are."""
+    return score(value) if metric in CORRELATIONS else percent(value)
 
 
 def spoken(value: float) -> str:

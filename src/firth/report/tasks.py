@@ -1,4 +1,4 @@
-"""The four usages of an encoder: systems side by side, and a few answers with the text that was asked about."""
+"""The usages of an encoder: systems side by side, and a few answers with the text that was asked about."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from firth.report.published import published
+from firth.report.say import signed
 from firth.tasks.usages.answers import exact
 from firth.tasks.usages.entities import entities
 
@@ -17,6 +18,9 @@ SHORT, LONG = 24, 220
 """Characters of a text that a reader takes in at a glance: such examples are shown first."""
 
 EXCERPT = 260
+NEAR = 0.1
+"""A number that misses by this part of the dev side's range counts among the right answers."""
+
 NAMES = 4
 DECIMALS = 4
 
@@ -48,7 +52,10 @@ def worked(
     Returns:
         `[{"right": bool, "given": [{"name", "text"}], "expected": str, "predicted": str}]`.
     """
-    shown = [(row, _shown(kind, dev[str(row["id"])], row["predicted"])) for row in answers if str(row["id"]) in dev]
+    near = NEAR * _range([example["score"] for example in dev.values()]) if kind == "number" else 0.0
+    shown = [
+        (row, _shown(kind, dev[str(row["id"])], row["predicted"], near)) for row in answers if str(row["id"]) in dev
+    ]
     ordered = [entry for _, entry in sorted(shown, key=lambda pair: (*_effort(pair[1]), str(pair[0]["id"])))]
     right = _varied([entry for entry in ordered if entry["right"]])
     wrong = _varied([entry for entry in ordered if not entry["right"]])
@@ -79,7 +86,7 @@ def _majority(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"score": round(float(found["score"]), DECIMALS), "what": str(found["what"])}
 
 
-def _shown(kind: str, example: Mapping[str, Any], predicted: Any) -> dict[str, Any]:
+def _shown(kind: str, example: Mapping[str, Any], predicted: Any, near: float) -> dict[str, Any]:
     if kind == "span":
         gold = [str(answer["text"]) for answer in example["answers"]]
         return {
@@ -100,13 +107,32 @@ def _shown(kind: str, example: Mapping[str, Any], predicted: Any) -> dict[str, A
             "expected": _listed(gold),
             "predicted": _listed(guess),
         }
+    if kind == "choice":
+        endings = example["endings"]
+        return {
+            "right": int(predicted) == int(example["label"]),
+            "given": [{"name": "first", "text": example["context"]}],
+            "expected": endings[example["label"]],
+            "predicted": endings[predicted],
+        }
     texts = [("text", "text")] if kind == "text" else [("first", "first"), ("second", "second")]
+    if kind == "number":
+        return {
+            "right": abs(float(predicted) - example["score"]) <= near,
+            "given": [{"name": name, "text": example[key]} for name, key in texts],
+            "expected": signed(f"{example['score']:.3g}"),
+            "predicted": signed(f"{float(predicted):.3g}"),
+        }
     return {
         "right": str(predicted) == str(example["label"]),
         "given": [{"name": name, "text": example[key]} for name, key in texts],
         "expected": str(example["label"]),
         "predicted": str(predicted),
     }
+
+
+def _range(numbers: Sequence[float]) -> float:
+    return max(numbers) - min(numbers) if numbers else 0.0
 
 
 def _named(tokens: Sequence[str], tags: Sequence[str]) -> list[str]:

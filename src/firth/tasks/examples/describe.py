@@ -74,7 +74,7 @@ def counted(examples: list[Example]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for example in examples:
         if "label" in example:
-            found[str(example["label"])] += 1
+            found[f"ending{example['label']}" if "endings" in example else example["label"]] += 1
         tags = example.get("tags", [])
         begun = [tag[2:] for tag in tags if tag.startswith("B-")]
         found.update(begun or (tag for tag in tags if tag != "O"))
