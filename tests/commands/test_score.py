@@ -103,7 +103,7 @@ def test_all_of_glue(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("glue/mnli", "--gold", "RTE/dev.tsv", "--pred", "pred/RTE.tsv"), "glue/mnli: no such scorer; there are squad"),
+        (("glue/mnli", "--gold", "RTE/dev.tsv", "--pred", "pred/RTE.tsv"), "glue/mnli: no such scorer; there are"),
         (("squad", "--pred", "pred.json"), "score squad: say with --gold where the right answers are"),
         (("glue", "--gold", "RTE/dev.tsv", "--pred", "pred"), "RTE/dev.tsv: glue takes folders; for one file say "),
         (("glue/rte", "--gold", "RTE/dev.tsv", "--pred", "nowhere.tsv"), "nowhere.tsv: no such file"),

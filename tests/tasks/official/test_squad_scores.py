@@ -60,15 +60,17 @@ def test_a_case_worked_by_hand(squad, tmp_path: Path) -> None:
         {"q1": ["Denver Broncos", "The Broncos"], "q2": ["1976"], "q3": ["red, blue"], "q4": ["."], "q5": ["x"]}
     )
     # q2 is right, q1 shares one word of three and two, q3 is unanswered, q4 an exact match without a word, q5 wrong.
-    guesses = {"q2": "1976", "q1": "those great Broncos", "q4": "the", "q5": "", "q9": "x"}
+    guesses = {"q2": "1976", "q1": "those great Broncos", "q4": "the", "q5": "", "q9": "x", "q8": "y"}
     result = score_squad(gold, predicted(tmp_path, guesses))
     assert result.scores["exact_match"] == 100.0 * 2 / 5
     precision, recall = 1 / 3, 1 / 1
     assert result.scores["f1"] == 100.0 * (2 * precision * recall / (precision + recall) + 1.0) / 5
-    assert result.counts == {"questions": 5, "unanswered": 1, "unknown": 1}
+    assert result.counts == {"questions": 5, "unanswered": 1, "unknown": 2}
     assert result.notes == [
-        "SQuAD v1.1 dev: 5 of 10,570 (subset)", "1 unanswered, each scores 0: q3", "1 answered, but not in gold: q9",
-    ]  # fmt: skip
+        "SQuAD v1.1 dev: 5 of 10,570 (subset)",
+        "1 unanswered, each scores 0: q3",
+        "2 answered, but not in gold: q8, q9",
+    ]
     assert result.each[2] == {"id": "q3", "answers": ["red, blue"], "predicted": None, "exact_match": 0.0, "f1": 0.0}
 
 
