@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from firth.errors import DataError
 from firth.packing import ENDINGS
-from firth.tasks.bootstrap import rank_correlation
 from firth.tasks.official.glue import TASKS, GlueTask, averages, task_score
 from firth.tasks.official.glue_files import GlueFile, read_gold
 from firth.tasks.official.predictions import beside, read_predictions
 from firth.tasks.official.results import Result
-from firth.tasks.usages import classes
+from firth.tasks.usages import classes, correlations
 
 POSITIVE = "1"
 """The label whose F1 MRPC and QQP ask for."""
@@ -55,22 +52,11 @@ def metrics(task: GlueTask, expected: Sequence[str], predicted: Sequence[str]) -
         constant = len(set(predicted)) == 1 and len(predicted) > 1
         notes = [f"every prediction is {predicted[0]!r}"] if constant else []
         return {name: 100 * measured[name].score for name in task.metrics}, notes
-    x, y = np.array(expected, dtype=np.float64), np.array(predicted, dtype=np.float64)
-    found = {"pearson": pearson(x, y), "spearman": rank_correlation(x, y)}
-    notes = ["all predictions or all gold scores are equal: no correlation is defined, 0 stands for it"]
-    scores = {name: 100 * (value or 0.0) for name, value in found.items()}
-    return scores, notes if None in found.values() else []
-
-
-def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Pearson's r of two series (n,); None for fewer than two values or where all of one are equal."""
-    if len(x) < 2 or (x == x[0]).all() or (y == y[0]).all():
-        return None
-    # Centred and scaled first: neither large means nor large values cost digits.
-    x, y = x - x.mean(), y - y.mean()
-    x, y = x / np.abs(x).max(), y / np.abs(y).max()
-    r = float((x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()))
-    return min(max(r, -1.0), 1.0)
+    numbers = [[float(text) for text in side] for side in (expected, predicted)]
+    correlated = correlations.measures(*numbers)
+    flat = any(len(set(side)) == 1 for side in numbers)
+    notes = ["all predictions or all gold scores are equal: no correlation is defined, 0 stands for it"] if flat else []
+    return {name: 100 * correlated[name].score for name in task.metrics}, notes
 
 
 @dataclass(frozen=True)

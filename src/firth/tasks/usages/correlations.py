@@ -25,7 +25,9 @@ def measures(expected: Sequence[float], predicted: Sequence[float]) -> dict[str,
     first, second = scaled(expected), scaled(predicted)
     if len(first) != len(second):
         raise ValueError(f"{len(first)} numbers expected, {len(second)} predicted")
-    pearson, spearman = Pearson(first, second), Spearman(first, second)
+    # Ranks are of the numbers as they are: centring may make nearly equal ones equal.
+    raw = [np.array(numbers, dtype=np.float64) for numbers in (expected, predicted)]
+    pearson, spearman = Pearson(first, second), Spearman(*raw)
     return {"pearson_spearman": Mean((pearson, spearman)), "pearson": pearson, "spearman": spearman}
 
 
