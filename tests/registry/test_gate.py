@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firth.config.evaluation import Demand, Policy
+from firth.config.evaluation import Demand, Limits, Policy
 from firth.registry import gate
+from firth.registry.footprint import Footprint
 from firth.registry.gate import Decision, Scores
 
 POLICY = Policy(
@@ -22,10 +23,17 @@ MLM = Policy(
     suites={"mlm": Demand(minimum=0.4, max_loss=0.02), "reports": Demand(minimum=0.6, max_loss=0.02)}, decisive="mlm"
 )
 PASSED = {"news": True}
+SMALL = Footprint(1.0)
 
 
-def decide(policy: Policy, challenger: Scores, champion: Scores | None, validated: bool = True) -> Decision:
-    return gate.decide(policy, validated, challenger, champion)
+def decide(
+    policy: Policy,
+    challenger: Scores,
+    champion: Scores | None,
+    validated: bool = True,
+    cost: Footprint = SMALL,
+) -> Decision:
+    return gate.decide(policy, validated, challenger, champion, cost)
 
 
 def scores(analogies: float | None, wordsim: float | None, validation: dict[str, bool] = PASSED, digest: str = "d"):
@@ -91,6 +99,18 @@ def test_a_suite_that_cannot_be_compared_leaves_the_decision_to_the_others() -> 
     assert "reports changed by -0.0100" in reason(decide(own, bert(0.9, 0.69, tokenizer="u"), bert(0.5, 0.7)))
     below = reason(decide(own, bert(0.3, 0.8, tokenizer="u"), bert(0.5, 0.7)))
     assert below == "mlm 0.3000 is below the minimum 0.4000", "a minimum needs no champion"
+
+
+def test_a_model_that_costs_too_much_stays_below() -> None:
+    limits = Limits(megabytes=10.0, milliseconds=5.0)
+    policy = POLICY.model_copy(update={"limits": limits})
+    good = scores(0.05, 0.5)
+    assert decide(policy, good, None, cost=Footprint(10.0, 5.0)).verdict == "promoted"
+    large = decide(policy, good, None, cost=Footprint(10.5, 1.0))
+    assert reason(large) == "its files have 10.5 MB, 10 are allowed"
+    assert reason(decide(policy, good, None, cost=Footprint(1.0, 5.25))) == "an answer takes 5.25 ms, 5 ms are allowed"
+    assert "was not measured" in reason(decide(policy, good, None, cost=Footprint(1.0)))
+    assert decide(POLICY, good, None, cost=Footprint(1e6)).verdict == "promoted", "no limit, no objection"
 
 
 def test_what_the_champion_was_never_measured_on_is_not_compared() -> None:

@@ -277,6 +277,21 @@ def test_versions_of_the_first_release_are_read(project: ScoredProject, monkeypa
     assert [row.other for row in promote(project).decision.numbers] == ["", "", ""], "scored again"
 
 
+def test_a_model_beyond_the_limits_is_refused_and_its_cost_is_on_record(project: ScoredProject) -> None:
+    project.change("gate.word2vec.limits.megabytes=0.00001", "gate.word2vec.limits.milliseconds=60000")
+    project.train("skipgram", 1)
+    refused = promote(project)
+    size = sum(path.stat().st_size for path in (project.root / "data" / "vectors" / "skipgram").iterdir()) / 1e6
+    assert refused.decision.reasons == (f"its files have {round(size, 3):g} MB, 1e-05 are allowed",)
+    store = open_store(project.root)
+    version = store.client.get_model_version(NAME, "1")
+    path = store.client.download_artifacts(version.run_id, f"promotion/{NAME}-v1.json")
+    cost = json.loads(Path(path).read_text(encoding="utf-8"))["evidence"]["cost"]
+    assert cost["megabytes"] == round(size, 3)
+    assert 0.0 < cost["milliseconds"] < 60_000
+    assert f"**Cost**: {round(size, 3):g} MB, {cost['milliseconds']:g} ms an answer" in version.description
+
+
 def test_models_without_evidence_are_not_registered(project: ScoredProject) -> None:
     with pytest.raises(DataError, match=r"run the stage word2vec@skipgram first"):
         promote(project)

@@ -95,6 +95,18 @@ class Demand(Section):
     max_loss: float = Field(default=0.02, ge=0.0, description="How far a challenger may fall below the champion.")
 
 
+class Limits(Section):
+    """What a model may cost whoever serves it."""
+
+    megabytes: float | None = Field(default=None, gt=0.0, description="Largest size of its files, in 10⁶ bytes.")
+    milliseconds: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="Longest median time of an answer (BERT: 128 tokens encoded; word vectors: ten neighbours) on one "
+        "CPU thread of the machine that decides.",
+    )
+
+
 class Policy(Section):
     """What a kind of model must show. A suite is one of the kind's own (below) or the name of a task."""
 
@@ -105,6 +117,7 @@ class Policy(Section):
         ge=0.0,
         description="Gain over the champion on the decisive suite, in points of its score.",
     )
+    limits: Limits = Limits()
 
     @model_validator(mode="after")
     def _decisive_is_a_suite(self) -> Self:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from firth.config.load import flatten
+from firth.registry.footprint import Footprint
 from firth.tracking.evidence import MLM
 from firth.tracking.trained import WORD_MODELS
 
@@ -38,6 +39,7 @@ def card(
     corpora: Mapping[str, Mapping[str, str]],
     init_sha256: str | None,
     suites: Mapping[str, Mapping[str, Any]],
+    cost: Footprint,
     verdict: str,
     reasons: tuple[str, ...],
 ) -> str:
@@ -59,6 +61,8 @@ def card(
         "**Scores** (95% bootstrap intervals)",
         *(f"- {suite}: {_score(suite, part)}" for suite, part in suites.items()),
         "",
+        f"**Cost**: {_cost(cost)}",
+        "",
         f"**Decision**: {verdict}",
         *(f"- {reason}" for reason in reasons),
         "",
@@ -66,6 +70,11 @@ def card(
         *(f"- {limit}" for limit in limits),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _cost(cost: Footprint) -> str:
+    answer = "" if cost.milliseconds is None else f", {cost.milliseconds:g} ms an answer on one CPU thread"
+    return f"{cost.megabytes:g} MB{answer}"
 
 
 def _score(suite: str, part: Mapping[str, Any]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from firth.config.evaluation import Policy
+from firth.config.evaluation import Limits, Policy
+from firth.registry.footprint import Footprint
 
 Verdict = Literal["promoted", "refused", "unchanged"]
 
@@ -78,14 +79,16 @@ class Decision:
         return {"verdict": self.verdict, "reasons": list(self.reasons), "numbers": list(tree["numbers"])}
 
 
-def decide(policy: Policy, require_validation: bool, challenger: Scores, champion: Scores | None) -> Decision:
-    """Whether `challenger` may take the place of `champion` (None: the place is free).
+def decide(
+    policy: Policy, require_validation: bool, challenger: Scores, champion: Scores | None, cost: Footprint
+) -> Decision:
+    """Whether `challenger`, which costs `cost`, may take the place of `champion` (None: the place is free).
 
-    A challenger passes where all corpora passed validation, each suite reaches its minimum and falls at most `max_loss`
-    below the champion, and the decisive suite gains: by more than nothing, and at least by `min_gain`. A suite on which
-    the two were measured under different conditions has only its minimum to reach; on the decisive one there is then
-    no gain to show, and the challenger is refused. Scores are over what each vocabulary covers; `numbers` shows how
-    much that is.
+    A challenger passes where all corpora passed validation, it is within the policy's limits, each suite reaches its
+    minimum and falls at most `max_loss` below the champion, and the decisive suite gains: by more than nothing, and at
+    least by `min_gain`. A suite on which the two were measured under different conditions has only its minimum to
+    reach; on the decisive one there is then no gain to show, and the challenger is refused. Scores are over what each
+    vocabulary covers; `numbers` shows how much that is.
     """
     against = _validation_objections(challenger.validation) if require_validation else []
     numbers = tuple(_row(policy, suite, challenger, champion) for suite in policy.suites)
@@ -94,6 +97,7 @@ def decide(policy: Policy, require_validation: bool, challenger: Scores, champio
     (decisive,) = (row for row in numbers if row.suite == policy.decisive)
     if champion is not None:
         against += _gain_objections(policy, decisive)
+    against += _cost_objections(policy.limits, cost)
     if against:
         return Decision("refused", tuple(against), numbers)
     reason = "first champion: every minimum is reached" if champion is None else _praise(decisive)
@@ -154,6 +158,16 @@ def _gain_objections(policy: Policy, row: Row) -> list[str]:
     wanted = f"at least {policy.min_gain:.4f}" if policy.min_gain > 0 else "some"
     change = f"{gain:+.4f} ({row.champion:.4f} to {row.challenger:.4f})"
     return [f"{row.suite} changed by {change}; {wanted} gain is demanded"]
+
+
+def _cost_objections(limits: Limits, cost: Footprint) -> list[str]:
+    found = []
+    if limits.megabytes is not None and cost.megabytes > limits.megabytes:
+        found.append(f"its files have {cost.megabytes:g} MB, {limits.megabytes:g} are allowed")
+    if limits.milliseconds is not None and (cost.milliseconds is None or cost.milliseconds > limits.milliseconds):
+        taken = "was not measured" if cost.milliseconds is None else f"takes {cost.milliseconds:g} ms"
+        found.append(f"an answer {taken}, {limits.milliseconds:g} ms are allowed")
+    return found
 
 
 def _praise(row: Row) -> str:

@@ -26,6 +26,7 @@ from firth.errors import FirthError
 from firth.registry.candidate import Candidate
 from firth.registry.card import card
 from firth.registry.champion import champion_scores
+from firth.registry.footprint import Footprint, footprint
 from firth.registry.gate import Decision, decide
 from firth.registry.lock import locked
 from firth.registry.versions import (
@@ -149,11 +150,12 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Prom
         return _outcome(store, candidate, champion, decision)
     version = register(store, candidate)
     store.client.set_registered_model_alias(candidate.name, CHALLENGER, version.version)
+    cost = footprint(model, candidate.folder, timed=policy.limits.milliseconds is not None)
     for _ in range(ATTEMPTS):
-        decision = _judge(store, root, params, candidate, version, champion)
+        decision = _judge(store, root, params, candidate, version, champion, cost)
         if decision.verdict == "promoted":
             load_checked(candidate.name, version)
-        _record(store, params, candidate, version=version, champion=champion, decision=decision)
+        _record(store, params, candidate, version=version, champion=champion, decision=decision, cost=cost)
         if decision.verdict != "promoted":
             return _outcome(store, candidate, version, decision)
         with locked(store, candidate.name) as lock:
@@ -176,6 +178,7 @@ def _judge(
     candidate: Candidate,
     version: ModelVersion,
     champion: ModelVersion | None,
+    cost: Footprint,
 ) -> Decision:
     if ROLLED_BACK_TAG in version.tags:
         reason = (
@@ -184,7 +187,7 @@ def _judge(
         return Decision("refused", (reason,))
     policy = params.gate.policy(candidate.model)
     held = None if champion is None else champion_scores(store, root, params, candidate, champion, policy)
-    return decide(policy, params.gate.require_validation, candidate.scores, held)
+    return decide(policy, params.gate.require_validation, candidate.scores, held, cost)
 
 
 def _record(
@@ -195,6 +198,7 @@ def _record(
     version: ModelVersion,
     champion: ModelVersion | None,
     decision: Decision,
+    cost: Footprint,
 ) -> None:
     """Write the decision before anything moves: no promotion without its evidence."""
     name, number = candidate.name, version.version
@@ -210,6 +214,7 @@ def _record(
             "fingerprint": candidate.fingerprint,
             "weights_sha256": candidate.weights_sha256,
             "champion_weights_sha256": None if champion is None else weights_of(champion),
+            "cost": cost.data(),
             "conditions": dict(candidate.scores.conditions),
             "validation": dict(candidate.scores.validation),
             "stages": candidate.provenance["stages"],
@@ -228,6 +233,7 @@ def _record(
             corpora=candidate.provenance["corpora"],
             init_sha256=candidate.provenance.get("init_sha256"),
             suites=candidate.scores.suites,
+            cost=cost,
             verdict=decision.verdict,
             reasons=decision.reasons,
         ),
