@@ -1,4 +1,4 @@
-"""Small data sets of the four usages with a signal in them, and small encoders that can see it."""
+"""Small data sets of the usages with a signal in them, and small encoders that can see it."""
 
 from __future__ import annotations
 
@@ -47,11 +47,21 @@ def draw(kind: str, count: int, seed: int, shuffled: bool = False) -> list[dict[
             context = f"{before} {person} {verb} {place} , said the {chance.choice(SUBJECTS)} .".strip()
             answers = [{"text": place, "start": context.index(place)}]
             made.append(one | {"context": context, "question": "where did it go", "answers": answers})
+        elif kind == "number":
+            # How good the second text's word is; the first one says nothing of it.
+            first, grade = f"the {chance.choice(SUBJECTS)} was {chance.choice(GOOD)}", chance.randrange(6)
+            second = f"It was {GOOD[grade // 2] if grade % 2 else BAD[grade // 2]}."
+            made.append(one | {"first": first, "second": second, "score": float(grade)})
+        elif kind == "choice":
+            right = chance.randrange(4)
+            words = [chance.choice(GOOD if place == right else BAD) for place in range(4)]
+            context = f"{person} {verb} the {chance.choice(SUBJECTS)}"
+            made.append(one | {"context": context, "endings": [f"it was {w} ." for w in words], "label": right})
         else:
             tokens = [person, verb, "the", place, "and", chance.choice(PLACES), chance.choice(SUBJECTS), "."]
             made.append(one | {"tokens": tokens, "tags": ["B-PER", "O", "O", "B-LOC", "O", "B-LOC", "O", "O"]})
     if shuffled:
-        field = "tags" if kind == "tagging" else "label"
+        field = {"tagging": "tags", "number": "score"}.get(kind, "label")
         values = [one[field] for one in made]
         chance.shuffle(values)
         made = [one | {field: value} for one, value in zip(made, values, strict=True)]
@@ -62,14 +72,14 @@ def examples_of(
     folder: Path, kind: str, train: list[dict[str, Any]], dev: list[dict[str, Any]], **manifest: Any
 ) -> Examples:
     """The examples as `firth.tasks.examples` would have written them to `folder`."""
-    metric = {"span": "f1", "tagging": "entity_f1"}.get(kind, "accuracy")
+    metric = {"span": "f1", "tagging": "entity_f1", "number": "pearson_spearman"}.get(kind, "accuracy")
     said = {"task": "toy", "kind": kind, "title": f"toy {kind}", "metric": metric, "published": "", "length": 32}
     sides = {"train": train, "dev": dev}
     return Examples(kind, train, dev, write(folder, sides, said | manifest))  # type: ignore[arg-type]
 
 
 def all_words() -> list[str]:
-    """Every word of the sets, lower-cased, most frequent first."""
+    """Every word of the sets, lower-cased, by code point; numbers and choices have no others."""
     sets = [one for kind in ("text", "pair", "span", "tagging") for one in draw(kind, 200, 0)]
     texts = [text for one in sets for text in texts_of(one, one["id"].split("-")[0])]
     return sorted({word for word in split(texts, lowercase=True, numbers="keep") if word != "\n"})

@@ -21,7 +21,7 @@ from firth.tasks.usages.problems import problem_of
 from firth.tasks.usages.score import Scored, score_task, summary
 from firth.tasks.usages.static import StaticEncoder
 
-KINDS = ["text", "pair", "span", "tagging"]
+KINDS = ["text", "pair", "span", "tagging", "number", "choice"]
 SETTINGS = Evaluation(bootstrap=200, head=Head(epochs=40, batch=16, weight_decay=1.0), threads=1)
 STATIC = Source("vectors", lambda: StaticEncoder(vectors()), lambda: "f" * 64)
 CONTEXTUAL = Source("a model", lambda: BertEncoder(bert()))
@@ -53,7 +53,7 @@ def test_a_signal_is_found(tmp_path: Path, kind: str) -> None:
         assert not best["tie_with_majority"]
 
 
-@pytest.mark.parametrize("kind", ["text", "pair"])
+@pytest.mark.parametrize("kind", ["text", "pair", "number", "choice"])
 def test_shuffled_labels_tie_with_the_majority(tmp_path: Path, kind: str) -> None:
     results = score(tmp_path, kind, shuffled=True).results
     assert all(system["tie_with_majority"] for system in results["systems"]), list(summary(results))
