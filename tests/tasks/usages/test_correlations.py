@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from firth.tasks.bootstrap import LEVEL, _weights
+from firth.tasks.bootstrap import resampled_interval
 from firth.tasks.usages.correlations import measures, ranks
 from firth.tasks.usages.measures import BOOTSTRAP_SEED
 
@@ -32,6 +32,12 @@ def scipy_scores(first, second) -> dict[str, float]:
 
 def scores(first, second) -> dict[str, float]:
     return {name: found.score for name, found in measures(first, second).items()}
+
+
+def of_copies(first, second, weights, name: str) -> np.ndarray:
+    """What scipy says of each resample, its examples laid out as often as they are in it."""
+    picked = [np.repeat(np.arange(len(first)), row.astype(int)) for row in weights]
+    return np.array([scipy_scores(first[one], second[one])[name] for one in picked])
 
 
 def some(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -61,10 +67,8 @@ def test_numbers_far_from_zero_lose_no_digits(far: float) -> None:
 def test_each_resample_is_scored_as_scipy_scores_its_examples(name: str) -> None:
     first, second = some(30)
     measure = measures(first, second)[name]
-    (weights,) = _weights(30, 200, seed=3)
-    for row, found in zip(weights, measure.under(weights), strict=True):
-        picked = np.repeat(np.arange(30), row.astype(int))
-        assert found == pytest.approx(scipy_scores(first[picked], second[picked])[name], abs=1e-12)
+    weights = np.random.default_rng(3).multinomial(30, np.full(30, 1 / 30), size=200).astype(float)
+    np.testing.assert_allclose(measure.under(weights), of_copies(first, second, weights, name), atol=1e-12)
 
 
 @given(st.lists(st.tuples(TIED, st.integers(0, 3)), min_size=1, max_size=25))
@@ -77,11 +81,11 @@ def test_ranks_are_those_of_the_copies_laid_side_by_side(drawn) -> None:
 
 def test_an_interval_is_that_of_scipys_scores_of_the_resamples() -> None:
     first, second = some(60)
-    (weights,) = _weights(60, 300, BOOTSTRAP_SEED)
-    picked = [np.repeat(np.arange(60), row.astype(int)) for row in weights]
-    drawn = [scipy_scores(first[one], second[one])["pearson_spearman"] for one in picked]
     measure = measures(first, second)["pearson_spearman"]
-    assert tuple(measure.interval(300)) == pytest.approx(tuple(np.percentile(drawn, LEVEL)), abs=1e-12)
+    expected = resampled_interval(
+        lambda weights: of_copies(first, second, weights, "pearson_spearman"), 60, 300, BOOTSTRAP_SEED
+    )
+    assert tuple(measure.interval(300)) == pytest.approx(tuple(expected), abs=1e-12)
     low, high = measure.interval(1000)
     assert low < measure.score < high
 
