@@ -94,6 +94,29 @@ def test_tags_with_a_dev_file_and_a_model_of_hugging_face(folder: Path) -> None:
     assert [system["score"] > 0.9 for system in results["systems"]] == [True, True]
 
 
+def test_squad_in_windows(folder: Path) -> None:
+    asked = draw("span", 120, 1)
+    for one in asked:
+        one["context"] = "the film was rather " * 20 + one["context"]
+        one["answers"][0]["answer_start"] = one["answers"][0].pop("start") + len("the film was rather ") * 20
+    articles = [
+        {
+            "title": one["id"],
+            "paragraphs": [{"context": one["context"], "qas": [{k: one[k] for k in ("id", "question", "answers")}]}],
+        }
+        for one in asked
+    ]
+    (folder / "own.json").write_text(json.dumps({"version": "1.1", "data": articles}))
+    windows = ["--length", "64", "--doc-stride", "16", "--query-length", "12"]
+    result = run("own", "words", "--task", "span", "--train", "own.json", *windows, "--seeds", "1", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    results = json.loads((folder / "r.json").read_text())
+    assert [system["details"]["answers_read"] for system in results["systems"]] == [1.0, 1.0]
+    assert said("own", "--task", "span", "--train", "own.json", "--length", "64").startswith(
+        "doc_stride 128 with length 64 and query_length 64: windows have -3 pieces"
+    )
+
+
 def test_fine_tuning_is_for_berts(folder: Path) -> None:
     write_texts(folder / "own.csv")
     fields = ["--text-field", "sentence", "--label-field", "verdict", "--mode", "finetuned", "--seeds", "1"]

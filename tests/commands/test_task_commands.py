@@ -124,6 +124,25 @@ def test_changed_files_are_pinned_anew_after_they_were_read(project: Path) -> No
         firth("pin", "boolq")
 
 
+def test_squad_with_windows_and_names_with_their_documents(project: Path) -> None:
+    asked = [
+        {"context": f"Room {n} is red.", "qas": [{"id": f"q{n}", "question": "Which?", "answers": [
+            {"text": f"Room {n}", "answer_start": 0}]}]} for n in range(40)
+    ]  # fmt: skip
+    articles = [{"title": f"t{n}", "paragraphs": [one]} for n, one in enumerate(asked)]
+    (project / "own" / "rooms.json").write_text(json.dumps({"version": "1.1", "data": articles}))
+    assert "| Which? → Room" in firth("add", "rooms", "--task", "span", "--train", "own/rooms.json")
+    firth("add", "short", "--task", "span", "--train", "own/rooms.json", "--length", "128", "--doc-stride", "50",
+          "--query-length", "16")  # fmt: skip
+    (project / "own" / "news.conll").write_text(CONLL.replace("Anna", "-DOCSTART- O\n\nAnna"))
+    firth("add", "news", "--task", "tagging", "--train", "own/news.conll", "--document-context", "--pieces", "x")
+    written = yaml.safe_load((project / "params.yaml").read_text())["tasks"]
+    wanted = ("format", "length", "doc_stride", "query_length")
+    assert [written["rooms"][key] for key in wanted] == ["squad", 384, 128, 64]
+    assert [written["short"][key] for key in wanted] == ["squad", 128, 50, 16]
+    assert (written["news"]["document_context"], written["news"]["pieces"]) == (True, "x")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -136,6 +155,15 @@ def test_changed_files_are_pinned_anew_after_they_were_read(project: Path) -> No
             ["a", "--task", "pair", "--train", "own/mail.csv", "--text-field", "x"],
             "--text-field is for text tasks, not",
         ),
+        (
+            ["a", "--task", "span", "--train", "own/rooms.ndjson", "--doc-stride", "64"],
+            r"tasks\.a.*windows have 61 pieces of the text and must share 29, .* 32 is the most",
+        ),
+        (
+            ["a", "--task", "tagging", "--train", "own/names.conll", "--document-context"],
+            "no line -DOCSTART- says where a document begins",
+        ),
+        (["a", "--task", "text", "--train", "own/mail.csv", "--pieces", "x"], "--pieces is for tagging tasks, not"),
         (["a", "--task", "tagging", "--train", "own/names.conll", "--labels", "x"], "--labels is for text and pair"),
         (
             ["a", "--task", "span", "--train", "own/rooms.ndjson", "--metric", "f2"],

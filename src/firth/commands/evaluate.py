@@ -46,12 +46,14 @@ def evaluate(
             help="text, pair, span, tagging, number or choice with --train; else the name of a task in params.yaml."
         ),
     ],
-    train: Annotated[Path | None, typer.Option(help="Examples to train heads on: CSV, TSV, JSONL or CoNLL.")] = None,
+    train: Annotated[
+        Path | None, typer.Option(help="Examples to train heads on: CSV, TSV, JSONL, CoNLL, SQuAD.")
+    ] = None,
     dev: Annotated[
         Path | None, typer.Option(help="Examples to score on; left out, a share of --train, chosen by hash.")
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", help="csv, tsv, jsonl or conll; default: by the file's ending.")
+        str | None, typer.Option("--format", help="csv, tsv, jsonl, conll or squad; default: by the file's ending.")
     ] = None,
     text_field: Annotated[str | None, typer.Option(help="text: field of the text.")] = None,
     first_field: Annotated[str | None, typer.Option(help="pair, number: field of the first text.")] = None,
@@ -59,6 +61,10 @@ def evaluate(
     context_field: Annotated[str | None, typer.Option(help="span, choice: field of the context.")] = None,
     question_field: Annotated[str | None, typer.Option(help="span: field of the question.")] = None,
     answer_field: Annotated[str | None, typer.Option(help="span: field of the answer.")] = None,
+    doc_stride: Annotated[int | None, typer.Option(help="span: pieces from one window to the next.")] = None,
+    query_length: Annotated[
+        int | None, typer.Option(help="span: most pieces of a question, with --doc-stride.")
+    ] = None,
     score_field: Annotated[str | None, typer.Option(help="number: field of the number.")] = None,
     score_range: Annotated[str | None, typer.Option(help="number: least and greatest there is, such as 0,5.")] = None,
     start_field: Annotated[str | None, typer.Option(help="choice: field of what all endings begin with.")] = None,
@@ -69,6 +75,12 @@ def evaluate(
     labels: Annotated[str | None, typer.Option(help="text, pair: labels that count, such as yes,no.")] = None,
     token_column: Annotated[int | None, typer.Option(help="tagging: column of the words, from 0.")] = None,
     tag_column: Annotated[int | None, typer.Option(help="tagging: column of the tags; negative: from the end.")] = None,
+    document_context: Annotated[
+        bool, typer.Option("--document-context", help="tagging: words of the document around a sentence are read too.")
+    ] = False,
+    pieces: Annotated[
+        str | None, typer.Option(help="tagging: first piece of a word is learned, or x: the others as X.")
+    ] = None,
     group_field: Annotated[str | None, typer.Option(help="Field whose equal values stay on one side.")] = None,
     dev_share: Annotated[float | None, typer.Option(help="Share of the dev side, where there is no --dev.")] = None,
     metric: Annotated[
@@ -78,7 +90,7 @@ def evaluate(
             "number: pearson_spearman, pearson, spearman."
         ),
     ] = None,
-    length: Annotated[int | None, typer.Option(help="Most tokens of an example that an encoder reads.")] = None,
+    length: Annotated[int | None, typer.Option(help="Most tokens that an encoder reads at a time.")] = None,
     train_examples: Annotated[int | None, typer.Option(help="Most training examples; a seeded subset.")] = None,
     dev_examples: Annotated[int | None, typer.Option(help="Most dev examples; a seeded subset.")] = None,
     mode: Annotated[
@@ -99,7 +111,8 @@ def evaluate(
     options = {
         "text_field": text_field, "first_field": first_field, "second_field": second_field,
         "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
-        "label_field": label_field, "labels": separated(labels), "token_column": token_column,
+        "doc_stride": doc_stride, "query_length": query_length, "document_context": document_context or None,
+        "pieces": pieces, "label_field": label_field, "labels": separated(labels), "token_column": token_column,
         "tag_column": tag_column, "score_field": score_field, "score_range": range_of(score_range),
         "start_field": start_field, "ending_fields": separated(ending_fields), "group_field": group_field,
         "dev_share": dev_share, "metric": metric,
@@ -177,7 +190,7 @@ def _own_task(kind: str, train: Path, dev: Path | None, given: dict[str, Any]) -
         "attribution": "not stated",
         "train": _file(train),
         "dev": None if dev is None else _file(dev),
-        "format": "conll" if kind == "tagging" else _format(train),
+        "format": given.get("format") or _format(kind, train),
         **given,
     }
     try:
@@ -215,10 +228,14 @@ def _file(path: Path) -> dict[str, str]:
     return {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
 
 
-def _format(path: Path) -> str:
+def _format(kind: str, path: Path) -> str:
+    if kind == "tagging":
+        return "conll"
     for ending in path.suffixes[::-1]:
         if ending in (".csv", ".tsv", ".jsonl"):
             return ending[1:]
+        if ending == ".json" and kind == "span":
+            return "squad"
     raise FirthError(f"{path}: the ending does not say what it is; add --format csv, tsv or jsonl")
 
 
@@ -240,6 +257,8 @@ def _refusal(error: Any) -> ConfigError:
     option = "--" + (place[0] if place else "task").replace("_", "-").replace("modes", "mode")
     if detail["type"] == "extra_forbidden":
         return ConfigError(f"{option} does not go with this kind of task")
+    if not place:  # what one option says does not go with what another says
+        return ConfigError(detail["msg"].removeprefix("Value error, "))
     return ConfigError(f"{option} {detail['input']!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
 
 

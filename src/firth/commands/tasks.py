@@ -51,7 +51,8 @@ def add(
         str | None, typer.Option(help="File to score on; default: a share of the other one, by hash.")
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", help="csv, tsv or jsonl; default: by the ending. Tagging has conll.")
+        str | None,
+        typer.Option("--format", help="csv, tsv, jsonl or (span) squad; default: by the ending. Tagging has conll."),
     ] = None,
     title: Annotated[str | None, typer.Option(help="What the data set is, as shown in tables; default: NAME.")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the data, shown in the report.")] = "not stated",
@@ -80,8 +81,23 @@ def add(
     ] = None,
     question_field: Annotated[str | None, typer.Option(help="span: field of the question; default: question.")] = None,
     answer_field: Annotated[str | None, typer.Option(help="span: field of the answer; default: answer.")] = None,
+    doc_stride: Annotated[
+        int | None,
+        typer.Option(
+            help="span: pieces from one window over a long text to the next; default: 128 for squad, else none."
+        ),
+    ] = None,
+    query_length: Annotated[
+        int | None, typer.Option(help="span: most pieces of a question, with --doc-stride [64].")
+    ] = None,
     token_column: Annotated[int | None, typer.Option(help="tagging: column of the words, from 0 [0].")] = None,
     tag_column: Annotated[int | None, typer.Option(help="tagging: column of the tags; −1 is the last [−1].")] = None,
+    document_context: Annotated[
+        bool, typer.Option("--document-context", help="tagging: words of the document around a sentence are read too.")
+    ] = False,
+    pieces: Annotated[
+        str | None, typer.Option(help="tagging: first piece of a word is learned, or x: the others as X [first].")
+    ] = None,
     group_field: Annotated[
         str | None, typer.Option(help="Field whose equal values stay on one side of the split; default: the text.")
     ] = None,
@@ -89,7 +105,9 @@ def add(
     dev_share: Annotated[float | None, typer.Option(help="Share of the groups on the dev side [0.15].")] = None,
     train_examples: Annotated[int | None, typer.Option(help="Most examples to train on [1000].")] = None,
     dev_examples: Annotated[int | None, typer.Option(help="Most examples to score on [500].")] = None,
-    length: Annotated[int | None, typer.Option(help="Most tokens of an example that an encoder reads [128].")] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Most tokens that an encoder reads at a time [128; squad 384].")
+    ] = None,
     gate: Annotated[float | None, typer.Option(help="Smallest score with which a BERT may be promoted.")] = None,
     decisive: Annotated[bool, typer.Option("--decisive", help="A new BERT must gain on this task.")] = False,
 ) -> None:
@@ -111,8 +129,10 @@ def add(
         "labels": separated(labels), "score_field": score_field, "score_range": range_of(score_range),
         "start_field": start_field, "ending_fields": separated(ending_fields),
         "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
-        "token_column": token_column, "tag_column": tag_column, "group_field": group_field, "metric": metric,
-        "dev_share": dev_share, "train_examples": train_examples, "dev_examples": dev_examples, "length": length,
+        "doc_stride": doc_stride, "query_length": query_length, "document_context": document_context or None,
+        "pieces": pieces, "token_column": token_column, "tag_column": tag_column, "group_field": group_field,
+        "metric": metric, "dev_share": dev_share, "train_examples": train_examples, "dev_examples": dev_examples,
+        "length": length,
     }  # fmt: skip
     overrides = [f"tasks.{name}={json.dumps(describe_task(kind, train, dev, root, given, format_))}"]
     if gate is not None:

@@ -187,7 +187,10 @@ def test_settings_are_the_papers_unless_said_otherwise(folder: Path) -> None:
     assert (told.length, told.doc_stride, told.query_length) == (384, 128, 64)
     plain = task_of("span", folder, "a.json", format="jsonl")
     assert isinstance(plain, SpanTask)
-    assert (plain.length, plain.doc_stride) == (128, None)
+    assert (plain.length, plain.doc_stride, plain.query_length) == (128, None, 64)
+    cut = task_of("span", folder, "a.json", format="jsonl", doc_stride=32)
+    assert isinstance(cut, SpanTask)
+    assert (cut.length, cut.doc_stride, cut.query_length) == (128, 32, 64)
     for fields, said in (
         ({"length": 128}, "doc_stride 128 with length 128 and query_length 64: .* 32 is the most"),
         ({"length": 64, "doc_stride": 1}, "give a greater length"),
