@@ -28,12 +28,20 @@ TEXTS: dict[str, dict[str, Any]] = {
         "answers": [{"text": "Keighley", "start": 24 * 20 + 15}],
     },
     "tagging": {"tokens": ["Firth", "left", "Leeds", "."], "tags": ["B-PER", "O", "B-LOC", "O"]},
+    "number": {"first": "A plane is taking off.", "second": "An air plane is leaving.", "score": 4.2},
+    "choice": {
+        "context": "He opens the door of the shed.",
+        "endings": ["He takes out a rake.", "He flies to the moon.", "The shed opens him."],
+        "label": 0,
+    },
 }
 ANSWERS: dict[str, tuple[Any, Any]] = {
     "text": ("fresh", "rotten"),
     "pair": ("False", "True"),
     "span": ("in Keighley", "London"),
     "tagging": (["B-PER", "O", "B-LOC", "O"], ["O", "O", "B-LOC", "O"]),
+    "number": (4.123456, -0.5),
+    "choice": (0, 1),
 }
 """By kind: what BERT says of every third example, and of the others."""
 
