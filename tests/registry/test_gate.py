@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firth.config.evaluation import Demand, Limits, Policy
 from firth.registry import gate
 from firth.registry.footprint import Footprint
-from firth.registry.gate import Decision, Scores
+from firth.registry.gate import Decision, Noise, Scores
 
 POLICY = Policy(
     suites={
@@ -32,8 +33,9 @@ def decide(
     champion: Scores | None,
     validated: bool = True,
     cost: Footprint = SMALL,
+    noise: Noise | None = None,
 ) -> Decision:
-    return gate.decide(policy, validated, challenger, champion, cost)
+    return gate.decide(policy, validated, challenger, champion, cost, noise)
 
 
 def scores(analogies: float | None, wordsim: float | None, validation: dict[str, bool] = PASSED, digest: str = "d"):
@@ -99,6 +101,23 @@ def test_a_suite_that_cannot_be_compared_leaves_the_decision_to_the_others() -> 
     assert "reports changed by -0.0100" in reason(decide(own, bert(0.9, 0.69, tokenizer="u"), bert(0.5, 0.7)))
     below = reason(decide(own, bert(0.3, 0.8, tokenizer="u"), bert(0.5, 0.7)))
     assert below == "mlm 0.3000 is below the minimum 0.4000", "a minimum needs no champion"
+
+
+def test_a_gain_must_be_more_than_noise_where_that_is_asked() -> None:
+    sure = MLM.model_copy(update={"decisive": "reports", "confidence": 0.95})
+    ours, champion = bert(0.5, 0.72), bert(0.5, 0.70)
+    promoted = decide(sure, ours, champion, noise=Noise(0.95, 1000))
+    assert promoted.reasons[0].startswith("reports rose from 0.7000 to 0.7200 (in 95.0% of 1000 resamples of examples")
+    assert reason(decide(sure, ours, champion, noise=Noise(0.949, 1000))) == (
+        "reports changed by +0.0200 (0.7000 to 0.7200), which may be noise of examples and seeds: some gain in 94.9% "
+        "of 1000 resamples, 95.0% are demanded"
+    )
+    assert "whether that is noise was not tested" in reason(decide(sure, ours, champion))
+    assert decide(sure, ours, None).verdict == "promoted", "a first champion gains on nobody"
+    unasked = sure.model_copy(update={"confidence": None})
+    assert decide(unasked, ours, champion).verdict == "promoted"
+    with pytest.raises(ValueError, match="confidence: wordsim353 decides, of which no single answers are kept"):
+        Policy(**POLICY.model_dump() | {"confidence": 0.9})
 
 
 def test_a_model_that_costs_too_much_stays_below() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import yaml
 from firth.canonical import file_sha256, read_json, value_sha256, write_json
 from firth.config import load_params, with_overrides
 from firth.config.load import preset_text
+from firth.tasks.examples.files import load as load_examples
 from firth.tasks.examples.files import write as write_examples
 from firth.tracking.store import create_tables_once
 from firth.tracking.trained import output_of, weights_sha256
@@ -144,7 +146,18 @@ class ScoredProject:
         write_examples(self.root / "data" / "examples" / TASK, {"train": side("t", 12), "dev": side("d", 10)}, manifest)
 
     def measure(self, **scores: float) -> None:
-        """Write what `tasks@mood` writes: an accuracy for each encoder named."""
+        """Write what `tasks@mood` writes: for each encoder named an accuracy, and answers with so many right."""
+        dev = load_examples(self.root / "data" / "examples" / TASK).dev
+        for model, score in scores.items():
+            right = round(score * len(dev))
+            other = {"bad": "good", "good": "bad"}
+            records = [
+                {"id": example["id"], "predicted": example["label"] if number < right else other[example["label"]]}
+                for number, example in enumerate(dev)
+            ]
+            path = self.root / "data" / "tasks" / TASK / f"predictions-{model}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")
         manifest = read_json(self.root / "data" / "examples" / TASK / "manifest.json")
         digests = {side: manifest["files"][f"{side}.jsonl"]["sha256"] for side in ("train", "dev")}
         systems = [

@@ -117,6 +117,13 @@ class Policy(Section):
         ge=0.0,
         description="Gain over the champion on the decisive suite, in points of its score.",
     )
+    confidence: float | None = Field(
+        default=None,
+        gt=0.5,
+        lt=1.0,
+        description="Where a task decides: share of resamples (of examples, the same for both models, and of seeds) in "
+        "which a challenger must gain; null: any gain counts.",
+    )
     limits: Limits = Limits()
 
     @model_validator(mode="after")
@@ -124,6 +131,11 @@ class Policy(Section):
         if self.decisive not in self.suites:
             raise ValueError(
                 f"decisive names {self.decisive}, which is not among the suites ({', '.join(self.suites)})"
+            )
+        if self.confidence is not None and self.decisive in (*WORD_SUITES, *BERT_SUITES):
+            raise ValueError(
+                f"confidence: {self.decisive} decides, of which no single answers are kept; let a task decide, or set "
+                "it to null"
             )
         return self
 

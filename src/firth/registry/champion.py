@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from firth.canonical import file_sha256
 from firth.config.evaluation import WORD_SUITES, Policy
@@ -13,6 +13,7 @@ from firth.errors import DataError
 from firth.progress import step
 from firth.registry.candidate import Candidate
 from firth.registry.gate import Scores
+from firth.registry.singles import Singles, keep, kept
 from firth.registry.versions import SCORES_TAG, fetch_folder, load_checked, scores_of, scores_tag
 from firth.tasks.words.suites import TaskSet, score_words
 from firth.tracking.evidence import MLM, Measured, task_result, word_conditions
@@ -28,11 +29,15 @@ def champion_scores(
     """What is stored of the champion, with new scores where the candidate was measured under other conditions.
 
     Word suites and tasks are measured again with the champion's stored weights, on the files and examples of today, and
-    noted on its version. Held-out losses stay as they are: another vocabulary or text makes them another quantity.
+    noted on its version; so is the task that decides where single answers are asked for and none are kept. Held-out
+    losses stay as they are: another vocabulary or text makes them another quantity.
     """
     stored = scores_of(champion)
     wanted = candidate.scores.conditions
     stale = [name for name in policy.suites if name != MLM and stored.conditions.get(name) != wanted.get(name)]
+    untold = policy.confidence is not None and kept(store, champion, policy.decisive) is None
+    if untold and policy.decisive not in stale:
+        stale.append(policy.decisive)
     if not stale:
         return stored
     measured: dict[str, Measured] = {}
@@ -40,7 +45,10 @@ def champion_scores(
         measured |= _score_words(params, candidate, champion)
     for task in (name for name in stale if name not in WORD_SUITES):
         with step(f"{candidate.name} version {champion.version} on {task}"):
-            measured |= _score_task(root, params, candidate, champion, task)
+            scored = _score_task(root, params, candidate, champion, task)
+            measured |= scored.measured
+            if scored.singles is not None:
+                keep(store, champion, scored.singles)
     fresh = Scores(
         suites={**stored.suites, **{suite: result.part() for suite, result in measured.items()}},
         conditions={**stored.conditions, **{suite: dict(result.conditions) for suite, result in measured.items()}},
@@ -65,9 +73,12 @@ def _score_words(params: Params, candidate: Candidate, champion: ModelVersion) -
     }
 
 
-def _score_task(
-    root: Path, params: Params, candidate: Candidate, champion: ModelVersion, task: str
-) -> dict[str, Measured]:
+class _ScoredTask(NamedTuple):
+    measured: dict[str, Measured]
+    singles: Singles | None
+
+
+def _score_task(root: Path, params: Params, candidate: Candidate, champion: ModelVersion, task: str) -> _ScoredTask:
     from firth.tasks.examples.files import load
     from firth.tasks.usages.encoders import from_folder
     from firth.tasks.usages.score import score_task
@@ -78,9 +89,12 @@ def _score_task(
     mode = wanted["mode"]
     settings = params.evaluation.model_copy(update={"encoders": [candidate.model], "modes": [mode]})
     source = from_folder(fetch_folder(candidate.name, champion), "champion", settings)
-    results = score_task(load(folder), {candidate.model: source}, settings).results
-    measured = task_result(results, candidate.model, [mode])
-    return {} if measured is None else {task: measured}
+    scored = score_task(load(folder), {candidate.model: source}, settings)
+    measured = task_result(scored.results, candidate.model, [mode])
+    if measured is None:
+        return _ScoredTask({}, None)
+    ((system, records),) = scored.predictions.items()
+    return _ScoredTask({task: measured}, Singles.of(scored.results, system, records))
 
 
 def _check_examples(folder: Path, wanted: Mapping[str, Any]) -> None:

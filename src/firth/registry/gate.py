@@ -79,16 +79,30 @@ class Decision:
         return {"verdict": self.verdict, "reasons": list(self.reasons), "numbers": list(tree["numbers"])}
 
 
+@dataclass(frozen=True)
+class Noise:
+    """The share of `resamples` in which the challenger gains on the decisive suite."""
+
+    gained: float
+    resamples: int
+
+
 def decide(
-    policy: Policy, require_validation: bool, challenger: Scores, champion: Scores | None, cost: Footprint
+    policy: Policy,
+    require_validation: bool,
+    challenger: Scores,
+    champion: Scores | None,
+    cost: Footprint,
+    noise: Noise | None = None,
 ) -> Decision:
     """Whether `challenger`, which costs `cost`, may take the place of `champion` (None: the place is free).
 
     A challenger passes where all corpora passed validation, it is within the policy's limits, each suite reaches its
     minimum and falls at most `max_loss` below the champion, and the decisive suite gains: by more than nothing, and at
-    least by `min_gain`. A suite on which the two were measured under different conditions has only its minimum to
-    reach; on the decisive one there is then no gain to show, and the challenger is refused. Scores are over what each
-    vocabulary covers; `numbers` shows how much that is.
+    least by `min_gain`; where the policy names a confidence, in that share of resamples, too (`noise`). A suite on
+    which the two were measured under different conditions has only its minimum to reach; on the decisive one there is
+    then no gain to show, and the challenger is refused. Scores are over what each vocabulary covers; `numbers` shows
+    how much that is.
     """
     against = _validation_objections(challenger.validation) if require_validation else []
     numbers = tuple(_row(policy, suite, challenger, champion) for suite in policy.suites)
@@ -96,11 +110,11 @@ def decide(
         against += _objections(row)
     (decisive,) = (row for row in numbers if row.suite == policy.decisive)
     if champion is not None:
-        against += _gain_objections(policy, decisive)
+        against += _gain_objections(policy, decisive, noise)
     against += _cost_objections(policy.limits, cost)
     if against:
         return Decision("refused", tuple(against), numbers)
-    reason = "first champion: every minimum is reached" if champion is None else _praise(decisive)
+    reason = "first champion: every minimum is reached" if champion is None else _praise(decisive, noise)
     return Decision("promoted", (reason, *_not_compared(numbers)), numbers)
 
 
@@ -144,7 +158,7 @@ def _objections(row: Row) -> list[str]:
     return []
 
 
-def _gain_objections(policy: Policy, row: Row) -> list[str]:
+def _gain_objections(policy: Policy, row: Row, noise: Noise | None) -> list[str]:
     if row.other:
         return [
             f"{row.suite} decides and cannot be compared with the champion's (other: {row.other}); "
@@ -153,11 +167,18 @@ def _gain_objections(policy: Policy, row: Row) -> list[str]:
     if row.challenger is None or row.champion is None:
         return []
     gain = row.challenger - row.champion
-    if gain > 0 and gain >= policy.min_gain:
-        return []
     wanted = f"at least {policy.min_gain:.4f}" if policy.min_gain > 0 else "some"
-    change = f"{gain:+.4f} ({row.champion:.4f} to {row.challenger:.4f})"
-    return [f"{row.suite} changed by {change}; {wanted} gain is demanded"]
+    change = f"{row.suite} changed by {gain:+.4f} ({row.champion:.4f} to {row.challenger:.4f})"
+    if gain <= 0 or gain < policy.min_gain:
+        return [f"{change}; {wanted} gain is demanded"]
+    if policy.confidence is None or (noise is not None and noise.gained >= policy.confidence):
+        return []
+    if noise is None:
+        return [f"{change}, and whether that is noise was not tested"]
+    return [
+        f"{change}, which may be noise of examples and seeds: {wanted} gain in {noise.gained:.1%} of {noise.resamples} "
+        f"resamples, {policy.confidence:.1%} are demanded"
+    ]
 
 
 def _cost_objections(limits: Limits, cost: Footprint) -> list[str]:
@@ -170,10 +191,12 @@ def _cost_objections(limits: Limits, cost: Footprint) -> list[str]:
     return found
 
 
-def _praise(row: Row) -> str:
+def _praise(row: Row, noise: Noise | None) -> str:
     if row.challenger is None or row.champion is None:
         return f"the champion has no score on {row.suite}; every minimum is reached"
-    return f"{row.suite} rose from {row.champion:.4f} to {row.challenger:.4f}; nothing fell by more than is allowed"
+    sure = "" if noise is None else f" (in {noise.gained:.1%} of {noise.resamples} resamples of examples and seeds)"
+    rose = f"{row.suite} rose from {row.champion:.4f} to {row.challenger:.4f}{sure}"
+    return f"{rose}; nothing fell by more than is allowed"
 
 
 def _not_compared(numbers: tuple[Row, ...]) -> list[str]:

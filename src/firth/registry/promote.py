@@ -27,8 +27,9 @@ from firth.registry.candidate import Candidate
 from firth.registry.card import card
 from firth.registry.champion import champion_scores
 from firth.registry.footprint import Footprint, footprint
-from firth.registry.gate import Decision, decide
+from firth.registry.gate import Decision, decide, different
 from firth.registry.lock import locked
+from firth.registry.singles import Singles, keep, kept, noise_of_gain
 from firth.registry.versions import (
     CHALLENGER,
     CHAMPION,
@@ -151,6 +152,9 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Prom
     version = register(store, candidate)
     store.client.set_registered_model_alias(candidate.name, CHALLENGER, version.version)
     cost = footprint(model, candidate.folder, timed=policy.limits.milliseconds is not None)
+    if policy.confidence is not None:
+        mode = candidate.scores.conditions[policy.decisive]["mode"]
+        keep(store, version, Singles.of_stage(root, policy.decisive, model, mode))
     for _ in range(ATTEMPTS):
         decision = _judge(store, root, params, candidate, version, champion, cost)
         if decision.verdict == "promoted":
@@ -186,8 +190,15 @@ def _judge(
         )
         return Decision("refused", (reason,))
     policy = params.gate.policy(candidate.model)
-    held = None if champion is None else champion_scores(store, root, params, candidate, champion, policy)
-    return decide(policy, params.gate.require_validation, candidate.scores, held, cost)
+    if champion is None:
+        return decide(policy, params.gate.require_validation, candidate.scores, None, cost)
+    held = champion_scores(store, root, params, candidate, champion, policy)
+    noise = None
+    if policy.confidence is not None and not different(candidate.scores, held, policy.decisive):
+        ours, theirs = (kept(store, one, policy.decisive) for one in (version, champion))
+        if ours is not None and theirs is not None:
+            noise = noise_of_gain(root, ours, theirs, policy.min_gain)
+    return decide(policy, params.gate.require_validation, candidate.scores, held, cost, noise)
 
 
 def _record(

@@ -75,12 +75,12 @@ def resampled_interval(score: WeightedScore, examples: int, resamples: int, seed
 
     Of the difference of two scores the bootstrap is paired: each resample takes the same examples of both.
     """
-    drawn = np.concatenate([score(weights) for weights in _weights(examples, resamples, seed)])
+    drawn = np.concatenate([score(weights) for weights in resampled(examples, resamples, seed)])
     low, high = np.percentile(drawn, LEVEL)
     return Interval(float(low), float(high))
 
 
-def _weights(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+def resampled(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """How often each of `count` examples is in each resample: blocks (resamples, count)."""
     rng = np.random.default_rng(seed)
     rows = max(1, BLOCK_VALUES // count)
