@@ -136,6 +136,14 @@ def test_a_resample_of_one_number_only_counts_as_0() -> None:
     assert found[1] == pytest.approx(stats.pearsonr(first, second).statistic, abs=1e-12)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_rounding_is_no_correlation(name: str) -> None:
+    """Of copies of one number on both sides what is left after centring is rounding, in step on both."""
+    measure = measures([0.1] * 12 + [0.7], [0.3] * 12 + [-2.9])[name]
+    weights = np.random.default_rng(1).multinomial(13, [1 / 12] * 12 + [0], size=300).astype(float)
+    assert not measure.under(weights).any()
+
+
 def test_better_predictions_do_not_tie() -> None:
     first, second = some(200)
     good = measures(first, second)["pearson_spearman"]
