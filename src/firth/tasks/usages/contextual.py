@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from firth.bert.folder import Bert
 from firth.bert.model import Encoder as Model
@@ -154,18 +154,22 @@ class BertEncoder:
         """The rows of frozen features, computed in batches of like length."""
         return self.features_of(self.bert.model.encoder, reading)
 
-    def features_of(self, model: Model, reading: Reading) -> Floats:
-        """As `features`, of a fine-tuned copy of the encoder."""
+    def features_of(self, model: Model, reading: Reading, head: nn.Linear | None = None) -> Floats:
+        """As `features`, of a fine-tuned copy of the encoder; with its `head` what that makes of them.
+
+        The features themselves are then kept no longer than a batch: of all rows of SQuAD they are gigabytes.
+        """
         starts = reading.starts
-        out: Floats = np.empty((int(starts[-1]), self.width), np.float32)
+        out: Floats = np.empty((int(starts[-1]), self.width if head is None else head.out_features), np.float32)
         tokens = sum(map(tokens_of, reading.inputs))
         model.eval()
         batches = list(_alike(reading.inputs))
 
         def read(batch: list[int]) -> Floats:
             with torch.inference_mode():
-                rows: Floats = self.forward(model, [reading.inputs[number] for number in batch]).numpy()
-            return rows
+                rows = self.forward(model, [reading.inputs[number] for number in batch])
+                found: Floats = (rows if head is None else head(rows)).numpy()
+            return found
 
         # Batches side by side, one thread each: two threads in one product spend much of their time waiting for each
         # other on a busy machine, and sums would depend on their number.

@@ -32,10 +32,7 @@ class Finetuned:
 
     def logits(self, reading: Reading) -> Floats:
         """(rows, columns) of the reading's rows."""
-        features = self.encoder.features_of(self.model, reading)
-        with torch.inference_mode():
-            out: Floats = self.head(torch.from_numpy(features)).numpy()
-        return out
+        return self.encoder.features_of(self.model, reading, self.head)
 
 
 def finetune(encoder: BertEncoder, reading: Reading, targets: Targets, settings: Finetuning, seed: int) -> Finetuned:
