@@ -37,7 +37,8 @@ def scaled(numbers: Sequence[float]) -> Counts:
     if not len(values) or values.min() == values.max():
         return np.zeros(len(values))
     centred = values - values.mean()
-    return centred / np.abs(centred).max()
+    within: Counts = centred / np.abs(centred).max()
+    return within
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,8 @@ def _correlation(first: Counts, second: Counts, weights: Counts) -> Counts:
     squares = (weights * x * x).sum(axis=1), (weights * y * y).sum(axis=1)
     flat = np.minimum(*squares) <= FLAT * weights.sum(axis=1)
     norm = np.where(flat, 0.0, np.sqrt(squares[0]) * np.sqrt(squares[1]))
-    return np.clip(ratio((weights * x * y).sum(axis=1), norm), -1.0, 1.0)
+    correlation: Counts = np.clip(ratio((weights * x * y).sum(axis=1), norm), -1.0, 1.0)
+    return correlation
 
 
 def _centred(values: Counts, weights: Counts) -> Counts:
