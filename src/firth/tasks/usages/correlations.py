@@ -124,7 +124,8 @@ def _correlation(first: Counts, second: Counts, weights: Counts) -> Counts:
 
 def _centred(values: Counts, weights: Counts) -> Counts:
     mean = (weights * values).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
-    return values - mean
+    centred: Counts = values - mean
+    return centred
 
 
 def _products(first: Counts, second: Counts) -> list[float]:
