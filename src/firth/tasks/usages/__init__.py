@@ -1,1 +1,1 @@
-"""The four usages of an encoder: one text, two texts, a span of a text, a tag for each word."""
+"""The usages of an encoder: labels, numbers and choices for texts, a span of a text, a tag for each word."""
