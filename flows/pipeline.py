@@ -75,7 +75,7 @@ def pipeline(
         summary = finish.keep(place, run_stages(place))
         runs = finish.track(place)
         models = finish.scored_models(place)
-        decisions = gate(models, str(place.folder)) if promote and models else []
+        decisions = gate(models, str(place.folder), 0.0) if promote and models else []
         page = finish.render_run(place, summary, runs, decisions, clock.seconds)
         summary = replace(summary, decisions=decisions, report=str(page) if page else None)
         finish.publish(place, summary)

@@ -1,4 +1,4 @@
-"""`firth promote`, `rollback`, `lineage` and `models`: the registry."""
+"""`firth promote`, `approve`, `rollback`, `lineage` and `models`: the registry."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def add_to(app: typer.Typer) -> None:
     """Register this module's commands."""
     app.command(rich_help_panel="Registry")(promote)
+    app.command(rich_help_panel="Registry")(approve)
     app.command(rich_help_panel="Registry")(rollback)
     app.command(rich_help_panel="Registry")(lineage)
     app.command(rich_help_panel="Registry")(models)
@@ -38,6 +39,19 @@ def promote(
     root = _project()
     promotions = promote_all(root, names or None)
     _print([item.data() for item in promotions] if json else decisions_table(promotions))
+
+
+def approve(
+    address: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="Such as bert/3 or bert@challenger.")],
+    refuse: Annotated[bool, typer.Option("--refuse", help="Say no: it is not promoted.")] = False,
+    by: Annotated[str, typer.Option(help="Who says so; default: the user of this process.")] = "",
+) -> None:
+    """Promote what the gate would promote, where `gate.approval` asks for a person's word; or refuse it."""
+    from firth.registry.approval import approve as say
+
+    done = say(address, not refuse, by, _project())
+    held = f"version {done.champion} is @champion" if done.champion else "there is no champion"
+    print(f"{done.name} version {done.version}: {done.verdict} by {done.by}; {held}")
 
 
 def rollback(name: Annotated[str, typer.Argument(metavar="MODEL", help="Such as word2vec-skipgram or bert.")]) -> None:

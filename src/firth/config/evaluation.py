@@ -149,6 +149,10 @@ class Gate(Section):
     require_validation: bool = Field(
         default=True, description="Every corpus behind the model must have passed validation."
     )
+    approval: bool = Field(
+        default=False,
+        description="What the gate would promote waits for a person: `firth approve MODEL/VERSION`, or in the browser.",
+    )
     word2vec: Policy = Field(description="Suites: analogies, wordsim353, simlex999, and tasks by name.")
     bert: Policy = Field(
         description="Suites: mlm (held-out masked-word loss below that of word frequencies, nats), tasks by name."

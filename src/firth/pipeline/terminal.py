@@ -100,6 +100,6 @@ def _verdict(decision: Mapping[str, Any]) -> str:
     version = decision.get("champion")
     held = f"@champion is v{version}" if version is not None else "there is no champion"
     reasons = "; ".join(decision.get("reasons", []))
-    if decision["verdict"] == "refused":
-        return f"{decision['model']}: refused: {reasons}; {held}"
+    if decision["verdict"] in ("refused", "pending"):
+        return f"{decision['model']}: {decision['verdict']}: {reasons}; {held}"
     return f"{decision['model']}: {decision['verdict']}, {held}"

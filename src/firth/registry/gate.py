@@ -9,7 +9,8 @@ from typing import Any, Literal
 from firth.config.evaluation import Limits, Policy
 from firth.registry.footprint import Footprint
 
-Verdict = Literal["promoted", "refused", "unchanged"]
+Verdict = Literal["promoted", "pending", "refused", "unchanged"]
+"""Pending: to be promoted, once a person approves it."""
 
 CONDITIONS = {
     "file": "task file",
@@ -67,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Decision:
-    """`promoted`, `refused` or `unchanged` (the same weights), why, and the numbers."""
+    """The verdict (`unchanged`: these are the champion's weights), why, and the numbers."""
 
     verdict: Verdict
     reasons: tuple[str, ...]

@@ -11,7 +11,7 @@ work.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from firth.config import load_params
 from firth.config.evaluation import GateModel
 from firth.config.params import Params
 from firth.errors import FirthError
+from firth.registry.approval import PENDING, WAITS, move, record_path
 from firth.registry.candidate import Candidate
 from firth.registry.card import card
 from firth.registry.champion import champion_scores
@@ -33,6 +34,7 @@ from firth.registry.singles import Singles, keep, kept, noise_of_gain
 from firth.registry.versions import (
     CHALLENGER,
     CHAMPION,
+    NOT_APPROVED_TAG,
     PREVIOUS,
     REASONS_TAG,
     ROLLED_BACK_TAG,
@@ -159,17 +161,16 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Prom
         decision = _judge(store, root, params, candidate, version, champion, cost)
         if decision.verdict == "promoted":
             load_checked(candidate.name, version)
+            if params.gate.approval:
+                asked = f"{WAITS}: firth approve {candidate.name}/{version.version}"
+                decision = replace(decision, verdict=PENDING, reasons=(*decision.reasons, asked))
         _record(store, params, candidate, version=version, champion=champion, decision=decision, cost=cost)
         if decision.verdict != "promoted":
             return _outcome(store, candidate, version, decision)
         with locked(store, candidate.name) as lock:
             latest = by_alias(store, candidate.name, CHAMPION)
             if _number(latest) == _number(champion):
-                if champion is not None:
-                    lock.still()
-                    store.client.set_registered_model_alias(candidate.name, PREVIOUS, champion.version)
-                lock.still()
-                store.client.set_registered_model_alias(candidate.name, CHAMPION, version.version)
+                move(store, version, champion, lock)
                 return _outcome(store, candidate, version, decision)
         champion = latest
     raise FirthError(f"{candidate.name}: the champion changed {ATTEMPTS} times while this promotion was deciding")
@@ -189,6 +190,9 @@ def _judge(
             f"version {version.version} was rolled back ({version.tags[ROLLED_BACK_TAG]}); `firth rollback` restores it"
         )
         return Decision("refused", (reason,))
+    if NOT_APPROVED_TAG in version.tags:
+        said = f"version {version.version} was not approved ({version.tags[NOT_APPROVED_TAG]})"
+        return Decision("refused", (f"{said}; `firth approve` takes that back",))
     policy = params.gate.policy(candidate.model)
     if champion is None:
         return decide(policy, params.gate.require_validation, candidate.scores, None, cost)
@@ -232,7 +236,7 @@ def _record(
             "git": candidate.provenance["git"],
         },
     }
-    store.client.log_text(candidate.run_id, dumps(record), f"promotion/{name}-v{number}.json")
+    store.client.log_text(candidate.run_id, dumps(record), record_path(version))
     store.client.set_model_version_tag(name, number, REASONS_TAG, "; ".join(decision.reasons))
     store.client.set_model_version_tag(name, number, VERDICT_TAG, decision.verdict)
     store.client.update_model_version(

@@ -28,6 +28,7 @@ SCORES_TAG = "firth.scores"
 VERDICT_TAG = "firth.verdict"
 REASONS_TAG = "firth.reasons"
 ROLLED_BACK_TAG = "firth.rolled_back"
+NOT_APPROVED_TAG = "firth.not_approved"
 VERSIONS_TAG = "mlflow.modelVersions"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 

@@ -24,7 +24,7 @@ PACKAGES = (
     "great-expectations", "scikit-learn",
 )  # fmt: skip
 NUMBERS = ("suite", "challenger", "low", "high", "champion", "minimum", "max_loss", "covered", "total", "other")
-VERDICTS = ("promoted", "refused", "unchanged")
+VERDICTS = ("promoted", "pending", "refused", "unchanged")
 
 
 def render(
@@ -46,11 +46,11 @@ def render(
         runs: MLflow runs, one a training: `{"stage": "word2vec@skipgram", "run_id": "…", "url": "http…" or None,
             "seconds": float or None, "metrics": {name: float}}`; only `stage` and `run_id` must be there. `server`
             and `experiment_id` together stand for a `url`.
-        decisions: Promotion decisions, one a model: `{"model": "skipgram", "verdict": "promoted" | "refused" |
-            "unchanged", "reasons": [str], "version": str or None, "champion": str or None, "numbers": [{"suite",
-            "challenger", "low", "high", "champion", "minimum", "max_loss", "covered", "total"}]}`, where `champion`
-            is the version that holds the alias afterwards; only `model` and `verdict` must be there, other keys are
-            left alone. `firth.registry`'s decisions as JSON are of this shape.
+        decisions: Promotion decisions, one a model: `{"model": "skipgram", "verdict": "promoted" | "pending" |
+            "refused" | "unchanged", "reasons": [str], "version": str or None, "champion": str or None, "numbers":
+            [{"suite", "challenger", "low", "high", "champion", "minimum", "max_loss", "covered", "total"}]}`, where
+            `champion` is the version that holds the alias afterwards; only `model` and `verdict` must be there, other
+            keys are left alone. `firth.registry`'s decisions as JSON are of this shape.
         commit: The git commit the run's code and parameters come from.
         dirty: Whether uncommitted changes were part of the run.
         seconds: How long the pipeline took.
