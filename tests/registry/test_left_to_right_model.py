@@ -2,6 +2,7 @@
 
 from firth.config.bert import Bert
 from firth.registry.card import card
+from firth.registry.footprint import Footprint
 from firth.tracking.evidence import heldout_conditions
 
 STORE = {"tokenizer": {"sha256": "a" * 64}, "files": {"heldout/shard-00000.ids": {"sha256": "b" * 64}}}
@@ -9,7 +10,8 @@ STORE = {"tokenizer": {"sha256": "a" * 64}, "files": {"heldout/shard-00000.ids":
 
 def card_of(objective: str) -> str:
     params = Bert(objective=objective).model_dump()  # type: ignore[arg-type]
-    return card("bert", params=params, corpora={}, init_sha256=None, suites={}, verdict="refused", reasons=())
+    told = {"corpora": {}, "init_sha256": None, "suites": {}, "cost": Footprint(1.0), "verdict": "refused"}
+    return card("bert", params=params, **told, reasons=())  # type: ignore[arg-type]
 
 
 def test_its_card_says_what_it_is_not_good_for() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from firth.config.explain import explain, is_open, known_keys, unknown_key
 from firth.config.params import Params
@@ -114,8 +115,18 @@ def flatten(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[st
     return flat
 
 
+class _Representer(RoundTripRepresenter):
+    """Writes nothing as `null`, as the presets do, not as an empty value."""
+
+
+_Representer.add_representer(
+    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
 def _yaml() -> YAML:
     yaml = YAML()
+    yaml.Representer = _Representer
     yaml.preserve_quotes = True
     yaml.width = 130
     yaml.indent(mapping=2, sequence=4, offset=2)
