@@ -1,0 +1,37 @@
+"""The registry's tables on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from firth.registry.show import Listed, models_table
+
+SCORES = {
+    "analogies": 0.15354, "wordsim353": 0.6121, "simlex999": 0.2353, "boolq": 0.61, "disflqa": 0.02, "ner": None,
+    "snippets": 0.67,
+}  # fmt: skip
+
+
+def test_all_suites_of_the_demo_fit_eighty_columns() -> None:
+    rows = [
+        Listed("word2vec-skipgram", "12", ["challenger"], "refused", SCORES, "run"),
+        Listed("word2vec-skipgram", "1", ["champion", "previous"], "promoted", SCORES, "run"),
+    ]
+    console = Console(width=80, record=True)
+    with console.capture() as shown:
+        console.print(models_table(rows))
+    text = shown.get()
+    assert "…" not in text
+    (refused,) = (line for line in text.splitlines() if "refused" in line)
+    assert refused.split() == [
+        "v12",
+        "@challenger",
+        "refused",
+        "0.154",
+        "0.612",
+        "0.235",
+        "0.610",
+        "0.020",
+        "–",
+        "0.670",
+    ]
