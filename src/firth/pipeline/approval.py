@@ -20,8 +20,8 @@ from firth.registry.show import decisions_markdown
 class Word(RunInput):
     """What the form of a paused run asks."""
 
-    approve: bool = Field(default=False, description="Promote it. Left off: it is refused.")
-    by: str = Field(default="", description="Who says so.")
+    approve: bool = Field(default=False, title="Promote it", description="Left off, it is refused.")
+    by: str = Field(default="", title="Your name", description="It goes on record. Empty: the worker's user.")
 
 
 def asked(promotions: Sequence[Promotion], root: Path, minutes: float) -> list[Promotion]:
@@ -35,6 +35,7 @@ def asked(promotions: Sequence[Promotion], root: Path, minutes: float) -> list[P
 
 def _asked(item: Promotion, root: Path, minutes: float) -> Promotion:
     log = get_run_logger()
+    log.info("%s version %s is to be promoted and waits for a person's word: Resume", item.name, item.version)
     form = Word.with_initial_data(description=decisions_markdown([item]))
     try:
         word = pause_flow_run(wait_for_input=form, timeout=round(60 * minutes), key=f"{item.name}-v{item.version}")

@@ -121,7 +121,7 @@ def decisions_markdown(promotions: Sequence[Promotion]) -> str:
                 "|---|---|---|---|---|---|",
             ]
             for row in item.decision.numbers:
-                interval = f"{_number(row.low)} … {_number(row.high)}"
+                interval = DASH if row.low is None else f"{_number(row.low)} … {_number(row.high)}"
                 lines.append(
                     f"| {row.suite} | {_number(row.challenger)} | {interval} | {_held(row)} "
                     f"| {_number(row.minimum)} | {row.covered} of {row.total} |"
