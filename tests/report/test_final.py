@@ -103,7 +103,7 @@ def test_addresses_other_than_http_are_refused(finished: Path) -> None:
 
 
 def test_an_unknown_verdict_is_refused(finished: Path) -> None:
-    with pytest.raises(DataError, match="'maybe' on cbow; there are: promoted, refused, unchanged"):
+    with pytest.raises(DataError, match="'maybe' on cbow; there are: promoted, pending, refused, unchanged"):
         render(finished, runs=[], decisions=[{"model": "cbow", "verdict": "maybe"}], commit="d")
 
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 import gc
 import json
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from firth.config.tasks import Evaluation, Mode
+from firth.config.tasks import Evaluation
 from firth.tasks.examples.files import Examples
-from firth.tasks.usages.contextual import BertEncoder, threads
+from firth.tasks.usages.contextual import threads
 from firth.tasks.usages.encoders import Source
-from firth.tasks.usages.finetune import finetune
-from firth.tasks.usages.heads import Targets, train_head
+from firth.tasks.usages.learners import learners
 from firth.tasks.usages.measures import Score
 from firth.tasks.usages.problems import Problem, problem_of
-from firth.tasks.usages.reading import Encoder, Reading
 
 DIGITS = 6
-Predict = Callable[[int], list[Any]]
-"""Seed to predictions for the dev side."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +49,9 @@ def score_task(examples: Examples, encoders: Mapping[str, Source], settings: Eva
     predictions: dict[str, list[dict[str, Any]]] = {}
     with threads(settings.threads):
         for name, source in encoders.items():
-            for mode, details, predict in _systems(problem, examples, source, settings):
-                system = name if mode == "frozen" else f"{name}-{mode}"
-                tried = {seed: predict(seed) for seed in settings.seeds}
+            for learner in learners(problem, examples, source, settings):
+                system = name + learner.suffix
+                tried = {seed: problem.predict(learner.logits(seed), learner.dev) for seed in settings.seeds}
                 scores = {seed: problem.measures(predicted)[metric].score for seed, predicted in tried.items()}
                 median = statistics.median_low(scores.values())
                 seed = next(seed for seed, score in scores.items() if score == median)
@@ -65,14 +61,14 @@ def score_task(examples: Examples, encoders: Mapping[str, Source], settings: Eva
                     {
                         "system": system,
                         "encoder": name,
-                        "mode": mode,
-                        "label": source.label + (", fine-tuned" if mode == "finetuned" else ""),
+                        "mode": learner.mode,
+                        "label": source.label + learner.note,
                         "score": _rounded(median),
                         "low": _rounded(low),
                         "high": _rounded(high),
                         "seeds": [_rounded(score) for score in scores.values()],
                         "tie_with_majority": measures[metric].ties_with(majority, settings.bootstrap),
-                        "details": details
+                        "details": {key: _plain(value) for key, value in learner.details.items()}
                         | {"constant": problem.constant(tried[seed]), "seed": seed}
                         | {name: _rounded(measure.score) for name, measure in measures.items()},
                     }
@@ -105,48 +101,15 @@ def summary(results: Mapping[str, Any]) -> Iterator[str]:
         yield f"{system['system']:{width}}  {system['score']:.3f}  {interval}{verdict}"
 
 
-def _systems(
-    problem: Problem, examples: Examples, source: Source, settings: Evaluation
-) -> Iterator[tuple[Mode, dict[str, Any], Predict]]:
-    """The modes in which this encoder is measured, and details that hold for each of them."""
-    encoder: Encoder = source.load()
-    modes = [mode for mode in settings.modes if mode == "frozen" or isinstance(encoder, BertEncoder)]
-    if not modes:
-        return
-    train, dev = problem.read(encoder, examples.train), problem.read(encoder, examples.dev)
-    targets = problem.targets(train)
-    details: dict[str, Any] = {key: _rounded(value) for key, value in problem.reach(dev).items()}
-    details["learned_from"] = train.owned(targets.usable)
-    for mode in modes:
-        if mode == "frozen":
-            yield mode, details, _frozen(problem, encoder, train, dev, targets, settings)
-        elif isinstance(encoder, BertEncoder):
-            yield mode, details, _finetuned(problem, encoder, train, dev, targets, settings)
-
-
-def _frozen(
-    problem: Problem, encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation
-) -> Predict:
-    features, unseen = encoder.features(train), encoder.features(dev)
-
-    def predict(seed: int) -> list[Any]:
-        with threads(1):  # products of a head are too small to share: a second thread would only wait for the first
-            return problem.predict(train_head(features, train, targets, settings.head, seed).logits(unseen), dev)
-
-    return predict
-
-
-def _finetuned(
-    problem: Problem, encoder: BertEncoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation
-) -> Predict:
-    return lambda seed: problem.predict(finetune(encoder, train, targets, settings.finetuning, seed).logits(dev), dev)
-
-
 def _records(examples: Examples, problem: Problem, predicted: list[Any], measure: Score) -> list[dict[str, Any]]:
     return [
         {"id": example["id"], "predicted": guess, "expected": gold, "score": _rounded(score)}
         for example, guess, gold, score in zip(examples.dev, predicted, problem.expected, measure.each(), strict=True)
     ]
+
+
+def _plain(value: float | int) -> float | int:
+    return _rounded(value) if isinstance(value, float) else value
 
 
 def _rounded(value: float) -> float:
