@@ -23,7 +23,8 @@ from pydantic import TypeAdapter
 from firth.bert.folder import Bert
 from firth.bert.model import Encoder as Model
 from firth.canonical import file_sha256, write_json
-from firth.config.tasks import AnyTask, Evaluation, Finetuning, LocalFile
+from firth.config.tasks import AnyTask, LocalFile
+from firth.config.usages import Evaluation, Finetuning
 from firth.encode.load import folder_digest, load_model
 from firth.errors import FirthError
 from firth.packing import ByteCount, unpacked

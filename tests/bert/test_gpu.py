@@ -23,7 +23,7 @@ from firth.bert.pretraining.device import Device
 from firth.bert.pretraining.losses import pretraining_losses
 from firth.bert.pretraining.train import pretrain
 from firth.config.bert import HeldOut, Optimizer
-from firth.config.tasks import Finetuning
+from firth.config.usages import Finetuning
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.finetune import finetune
 from firth.tasks.usages.heads import ClassTargets

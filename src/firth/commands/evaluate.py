@@ -12,7 +12,8 @@ import typer
 
 from firth.commands.addresses import folder_of, root_or_none
 from firth.commands.task_options import range_of, separated
-from firth.config.tasks import Evaluation, Kind, Mode
+from firth.config.tasks import Kind
+from firth.config.usages import Evaluation, Mode
 from firth.errors import ConfigError, FirthError
 from firth.project import find_root
 

@@ -10,8 +10,9 @@ from firth.config.base import Section
 from firth.config.bert import Bert, Tokenize, WordPiece
 from firth.config.corpora import Corpora
 from firth.config.evaluation import BERT_SUITES, WORD_SUITES, Gate, Report, WordTasks
-from firth.config.tasks import Evaluation, Tasks
+from firth.config.tasks import Tasks
 from firth.config.text import Prepare, Validation, Words
+from firth.config.usages import Evaluation
 from firth.config.word2vec import Word2Vec
 
 

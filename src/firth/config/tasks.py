@@ -1,4 +1,4 @@
-"""`tasks` and `evaluation`: data sets for the usages of an encoder, and how encoders are measured on them."""
+"""`tasks`: data sets for the usages of an encoder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ SQUAD_LENGTH, SQUAD_STRIDE, QUERY_LENGTH = 384, 128, 64
 
 TaskName = Annotated[str, StringConstraints(pattern=TASK_NAME.pattern)]
 Kind = Literal["text", "pair", "span", "tagging", "number", "choice"]
-EncoderName = Literal["skipgram", "cbow", "random", "bert", "reference"]
-Mode = Literal["frozen", "finetuned"]
 Published = Literal[
     "", "sst-2", "cola", "mrpc", "qqp", "sts-b", "mnli", "qnli", "rte", "squad-1.1", "conll-2003", "swag"
 ]  # fmt: skip
@@ -233,70 +231,3 @@ class ChoiceTask(TaskData):
 
 AnyTask = Annotated[TextTask | PairTask | SpanTask | TaggingTask | NumberTask | ChoiceTask, Field(discriminator="kind")]
 Tasks = dict[TaskName, AnyTask]
-
-
-class Reference(Section):
-    """A published encoder inside a wheel, to stand beside ours."""
-
-    title: str = Field(min_length=1, description="As shown in tables.")
-    package: str
-    version: str
-    sha256: Sha256
-    folder: str = Field(min_length=1, description="The folder inside the wheel with config.json and model.safetensors.")
-
-
-class Head(Section):
-    """The small head on frozen features."""
-
-    learning_rate: float = Field(default=0.01, gt=0.0, le=1.0)
-    epochs: int = Field(default=40, ge=1, le=10_000)
-    batch: int = Field(default=32, ge=1)
-    weight_decay: float = Field(
-        default=3.0, ge=0.0, description="Far more than in training: few examples, many features."
-    )
-
-
-class Finetuning(Section):
-    """Training of head and encoder together (section 4 of the paper)."""
-
-    learning_rate: float = Field(default=5e-5, gt=0.0, le=1.0)
-    epochs: int = Field(default=3, ge=1, le=1000)
-    batch: int = Field(default=32, ge=1)
-    warmup: Share = Field(default=0.1, description="Share of the steps.")
-    weight_decay: float = Field(default=0.01, ge=0.0)
-
-
-class Evaluation(Section):
-    """Which encoders are measured, and how; the same for every task."""
-
-    encoders: list[EncoderName] = Field(
-        default=["skipgram", "cbow", "random", "bert"],
-        min_length=1,
-        description="random: untrained, of our BERT's size; reference: the published encoder below.",
-    )
-    modes: list[Mode] = Field(
-        default=["frozen"],
-        min_length=1,
-        description="frozen: a head on fixed features; finetuned: head and encoder, BERT only. "
-        "The gate reads the first.",
-    )
-    reference: Reference | None = None
-    pooling: Literal["cls", "mean"] = Field(default="mean", description="A text's vector from its tokens'.")
-    layers: Literal["last", "sum4", "concat4"] = "last"
-    head: Head = Head()
-    finetuning: Finetuning = Finetuning()
-    seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1, max_length=20)
-    bootstrap: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
-    threads: int = Field(
-        default=2, ge=1, le=256, description="CPU threads; for fine-tuning another number may give other last digits."
-    )
-
-    @model_validator(mode="after")
-    def _a_reference_is_named(self) -> Self:
-        if "reference" in self.encoders and self.reference is None:
-            raise ValueError("encoders has reference: say in evaluation.reference which package it is")
-        for name in ("encoders", "modes", "seeds"):
-            listed = getattr(self, name)
-            if len(set(listed)) != len(listed):
-                raise ValueError(f"{name} names something twice")
-        return self

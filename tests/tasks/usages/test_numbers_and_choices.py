@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from usage_examples import bert, draw, examples_of, vectors
 
-from firth.config.tasks import Evaluation, Finetuning, Head
+from firth.config.usages import Evaluation, Finetuning, Head
 from firth.errors import DataError
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.encoders import Source

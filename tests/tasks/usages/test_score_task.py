@@ -11,7 +11,7 @@ import torch
 from usage_examples import bert, draw, examples_of, vectors
 
 from firth.canonical import dumps
-from firth.config.tasks import Evaluation, Finetuning, Head
+from firth.config.usages import Evaluation, Finetuning, Head
 from firth.errors import DataError, FirthError
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.encoders import Source

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from usage_examples import bert, draw, examples_of, vectors
 
-from firth.config.tasks import Evaluation, Head
+from firth.config.usages import Evaluation, Head
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.encoders import Source
 from firth.tasks.usages.heads import ClassTargets

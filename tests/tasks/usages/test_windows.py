@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from usage_examples import PEOPLE, PLACES, VERBS, bert, draw, examples_of, vectors
 
-from firth.config.tasks import LONGEST_ANSWER, Evaluation, Head
+from firth.config.tasks import LONGEST_ANSWER
+from firth.config.usages import Evaluation, Head
 from firth.errors import DataError
 from firth.tasks.usages.answering import Answering
 from firth.tasks.usages.contextual import BertEncoder

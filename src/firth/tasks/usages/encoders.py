@@ -10,7 +10,7 @@ from pathlib import Path
 from firth.bert.folder import Bert
 from firth.bert.model import Pretraining, initialise
 from firth.canonical import file_sha256
-from firth.config.tasks import EncoderName, Evaluation, Reference
+from firth.config.usages import EncoderName, Evaluation, Reference
 from firth.encode.load import folder_digest, load_model
 from firth.errors import ConfigError, DataError
 from firth.tasks.usages.contextual import BertEncoder

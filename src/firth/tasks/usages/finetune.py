@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from firth.bert.model import Encoder as Model
-from firth.config.tasks import Finetuning
+from firth.config.usages import Finetuning
 from firth.errors import FirthError
 from firth.progress import Meter
 from firth.tasks.usages.contextual import BertEncoder, tokens_of
@@ -35,10 +35,22 @@ class Finetuned:
         return self.encoder.features_of(self.model, reading, self.head)
 
 
-def finetune(encoder: BertEncoder, reading: Reading, targets: Targets, settings: Finetuning, seed: int) -> Finetuned:
+AfterEpoch = Callable[[Finetuned, int], bool]
+"""Told the model, in eval mode meanwhile, and how many epochs are done; True ends the training."""
+
+
+def finetune(
+    encoder: BertEncoder,
+    reading: Reading,
+    targets: Targets,
+    settings: Finetuning,
+    seed: int,
+    after_epoch: AfterEpoch | None = None,
+) -> Finetuned:
     """Train a copy of the encoder; the one that is given stays as it is. The same seed gives the same weights.
 
     AdamW with decay on matrices only, warm-up and linear decay, gradients clipped to norm 1, the model's own dropout.
+    What `after_epoch` draws at random changes nothing of the training.
 
     Raises:
         FirthError: the loss is not finite.
@@ -60,10 +72,11 @@ def finetune(encoder: BertEncoder, reading: Reading, targets: Targets, settings:
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: (step + 1) / warmup if step < warmup else (steps - step) / max(1, steps - warmup)
     )
-    model.train()
+    finetuned = Finetuned(encoder, model, head)
     with torch.random.fork_rng(devices=[]), Meter(f"{encoder.title}: fine-tuning", steps, "steps") as meter:
         torch.manual_seed(seed)  # dropout draws from torch's own generator
-        for _ in range(settings.epochs):
+        for epoch in range(1, settings.epochs + 1):
+            model.train()
             for batch in _batches(reading, targets, settings.batch, generator):
                 optimizer.zero_grad()
                 rows = encoder.forward(model, [reading.inputs[number] for number in batch])
@@ -78,7 +91,15 @@ def finetune(encoder: BertEncoder, reading: Reading, targets: Targets, settings:
                 optimizer.step()
                 schedule.step()
                 meter.advance(1, f"loss {loss.item():.3f}")
-    return Finetuned(encoder, model.eval(), head)
+            model.eval()
+            if after_epoch is not None and _told(after_epoch, finetuned, epoch):
+                break
+    return finetuned
+
+
+def _told(after_epoch: AfterEpoch, finetuned: Finetuned, epoch: int) -> bool:
+    with torch.random.fork_rng(devices=[]):
+        return after_epoch(finetuned, epoch)
 
 
 def _batches(reading: Reading, targets: Targets, size: int, generator: torch.Generator) -> Iterator[list[int]]:

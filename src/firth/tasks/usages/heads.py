@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from firth.config.tasks import Head
+from firth.config.usages import Head
 from firth.tasks.usages.reading import Floats, Integers, Reading
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from firth.config.tasks import Evaluation, Finetuning, Mode
+from firth.config.usages import Evaluation, Finetuning, Mode
 from firth.tasks.examples.files import Examples
 from firth.tasks.usages.contextual import BertEncoder, threads
 from firth.tasks.usages.encoders import Source

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from firth.config.tasks import Evaluation
+from firth.config.usages import Evaluation
 from firth.tasks.examples.files import Examples
 from firth.tasks.usages.contextual import threads
 from firth.tasks.usages.encoders import Source
