@@ -19,7 +19,7 @@ from firth.bert.pretraining import meters as module
 from firth.bert.pretraining.continuation import first_weights
 from firth.bert.pretraining.device import Device
 from firth.bert.pretraining.losses import pretraining_losses
-from firth.bert.pretraining.meters import Meters, Work, known_peak, measured_peak
+from firth.bert.pretraining.meters import Meters, Work, known_peak, measured_peak, peak
 from firth.bert.pretraining.train import pretrain
 from firth.config.bert import Ramp, SecondPhase
 from firth.training.metrics_log import MetricsLog
@@ -100,6 +100,13 @@ def test_the_measured_peak_leaves_chance_alone():
     before = torch.get_rng_state()
     assert 1e9 < measured_peak(CPU) < 1e14
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_fastest_product_so_far_is_the_peak(monkeypatch):
+    speeds = iter([2e11, 3e11, 1e11])
+    monkeypatch.setattr(module, "_fastest", {})
+    monkeypatch.setattr(module, "measured_peak", lambda _device: next(speeds))
+    assert [peak(CPU) for _ in range(3)] == [2e11, 3e11, 3e11]
 
 
 class Clock:
