@@ -11,6 +11,7 @@ from firth.config.corpora import Sha256
 
 EncoderName = Literal["skipgram", "cbow", "random", "bert", "reference"]
 Mode = Literal["frozen", "finetuned"]
+HeadName = Literal["linear", "bilstm"]
 
 
 class Reference(Section):
@@ -34,6 +35,20 @@ class Head(Section):
     )
 
 
+class BiLSTM(Section):
+    """The recurrent head on the vectors of all tokens of a sequence (section 5.3 of the paper)."""
+
+    hidden: int = Field(
+        default=256, ge=1, le=4096, description="Numbers of a state in each direction; the paper: two layers with 768."
+    )
+    layers: int = Field(default=2, ge=1, le=8)
+    dropout: Share = Field(default=0.3, description="Of what each layer reads, and of what the last one says.")
+    learning_rate: float = Field(default=0.001, gt=0.0, le=1.0)
+    epochs: int = Field(default=10, ge=1, le=10_000)
+    batch: int = Field(default=32, ge=1)
+    weight_decay: float = Field(default=0.01, ge=0.0)
+
+
 class Finetuning(Section):
     """Training of head and encoder together (section 4 of the paper)."""
 
@@ -55,13 +70,23 @@ class Evaluation(Section):
     modes: list[Mode] = Field(
         default=["frozen"],
         min_length=1,
-        description="frozen: a head on fixed features; finetuned: head and encoder, BERT only. "
+        description="frozen: a head on fixed features; finetuned: head and encoder together, a BERT under the linear "
+        "head only. The gate reads the first.",
+    )
+    heads: list[HeadName] = Field(
+        default=["linear"],
+        min_length=1,
+        description="linear: on a text's pooled vector, or on each token's; bilstm: on all tokens of a sequence. "
         "The gate reads the first.",
     )
     reference: Reference | None = None
     pooling: Literal["cls", "mean"] = Field(default="mean", description="A text's vector from its tokens'.")
     layers: Literal["last", "sum4", "concat4"] = "last"
     head: Head = Head()
+    bilstm: BiLSTM = BiLSTM()
+    vectors_learning_rate: float = Field(
+        default=0.001, gt=0.0, le=1.0, description="Of word vectors that are trained together with a head (finetuned)."
+    )
     finetuning: Finetuning = Finetuning()
     seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1, max_length=20)
     bootstrap: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
@@ -73,7 +98,7 @@ class Evaluation(Section):
     def _a_reference_is_named(self) -> Self:
         if "reference" in self.encoders and self.reference is None:
             raise ValueError("encoders has reference: say in evaluation.reference which package it is")
-        for name in ("encoders", "modes", "seeds"):
+        for name in ("encoders", "modes", "heads", "seeds"):
             listed = getattr(self, name)
             if len(set(listed)) != len(listed):
                 raise ValueError(f"{name} names something twice")
