@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,10 @@ from firth.config.corpora import Sha256
 EncoderName = Literal["skipgram", "cbow", "random", "bert", "reference"]
 Mode = Literal["frozen", "finetuned"]
 HeadName = Literal["linear", "bilstm"]
+Protocol = Literal["sane", "paper"]
+
+MOST_SANE_EPOCHS = 5
+MOST_POINTS = 100
 
 
 class Reference(Section):
@@ -57,6 +61,30 @@ class Finetuning(Section):
     batch: int = Field(default=32, ge=1)
     warmup: Share = Field(default=0.1, description="Share of the steps.")
     weight_decay: float = Field(default=0.01, ge=0.0)
+    early_stopping: bool = Field(
+        default=False,
+        description="The epoch with the best score on the dev side counts, which makes that score optimistic. Rates "
+        "fall over all epochs nevertheless.",
+    )
+
+
+class Grid(Section):
+    """What the protocol `paper` tries of each fine-tuned BERT (appendix A.3 of the paper): every combination."""
+
+    batch: list[Annotated[int, Field(ge=1)]] = Field(default=[16, 32], min_length=1)
+    learning_rate: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default=[5e-5, 3e-5, 2e-5], min_length=1)
+    epochs: list[Annotated[int, Field(ge=1, le=1000)]] = Field(default=[2, 3, 4], min_length=1)
+
+    @model_validator(mode="after")
+    def _points_are_distinct_and_few(self) -> Self:
+        for name in ("batch", "learning_rate", "epochs"):
+            listed = getattr(self, name)
+            if len(set(listed)) != len(listed):
+                raise ValueError(f"grid.{name} names something twice")
+        points = len(self.batch) * len(self.learning_rate) * len(self.epochs)
+        if points > MOST_POINTS:
+            raise ValueError(f"grid has {points} points, each trained with every seed; {MOST_POINTS} is the most")
+        return self
 
 
 class Evaluation(Section):
@@ -79,6 +107,11 @@ class Evaluation(Section):
         description="linear: on a text's pooled vector, or on each token's; bilstm: on all tokens of a sequence. "
         "The gate reads the first.",
     )
+    protocol: Protocol = Field(
+        default="sane",
+        description="sane: one setting, of at most 5 epochs, and the median of the seeds. paper: a BERT is fine-tuned "
+        "with every point of the grid and every seed, and the best on the dev side is its score: an optimistic one.",
+    )
     reference: Reference | None = None
     pooling: Literal["cls", "mean"] = Field(default="mean", description="A text's vector from its tokens'.")
     layers: Literal["last", "sum4", "concat4"] = "last"
@@ -88,6 +121,13 @@ class Evaluation(Section):
         default=0.001, gt=0.0, le=1.0, description="Of word vectors that are trained together with a head (finetuned)."
     )
     finetuning: Finetuning = Finetuning()
+    grid: Grid = Grid()
+    restarts: int = Field(
+        default=0, ge=0, le=20, description="Most further seeds, of each setting, in place of trainings that collapsed."
+    )
+    ensemble: bool = Field(
+        default=False, description="One more row where heads were trained with several seeds: of their mean outputs."
+    )
     seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1, max_length=20)
     bootstrap: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
     threads: int = Field(
@@ -102,4 +142,14 @@ class Evaluation(Section):
             listed = getattr(self, name)
             if len(set(listed)) != len(listed):
                 raise ValueError(f"{name} names something twice")
+        return self
+
+    @model_validator(mode="after")
+    def _sane_is_short(self) -> Self:
+        epochs = self.finetuning.epochs
+        if self.protocol == "sane" and "finetuned" in self.modes and epochs > MOST_SANE_EPOCHS:
+            raise ValueError(
+                f"finetuning.epochs {epochs}: the protocol sane has {MOST_SANE_EPOCHS} at most; to train longer, say "
+                f"protocol paper with grid.epochs [{epochs}]"
+            )
         return self
