@@ -12,8 +12,9 @@ from scored_project import TASK, ScoredProject
 
 from firth.canonical import file_sha256
 from firth.errors import DataError, IntegrityError
+from firth.registry.noise import noise_of_gain
 from firth.registry.promote import Promotion, promote_all
-from firth.registry.singles import Singles, kept, noise_of_gain
+from firth.registry.singles import Singles, kept
 from firth.registry.versions import by_alias
 from firth.tasks.examples.files import load, write
 from firth.tracking.store import open_store

@@ -121,8 +121,8 @@ class Policy(Section):
         default=None,
         gt=0.5,
         lt=1.0,
-        description="Where a task decides: share of resamples (of examples, the same for both models, and of seeds) in "
-        "which a challenger must gain; null: any gain counts.",
+        description="Share of resamples (of examples, questions or pairs, the same for both models, and of seeds) in "
+        "which a challenger must gain; null: any gain counts. Not where mlm decides.",
     )
     limits: Limits = Limits()
 
@@ -132,7 +132,7 @@ class Policy(Section):
             raise ValueError(
                 f"decisive names {self.decisive}, which is not among the suites ({', '.join(self.suites)})"
             )
-        if self.confidence is not None and self.decisive in (*WORD_SUITES, *BERT_SUITES):
+        if self.confidence is not None and self.decisive in BERT_SUITES:
             raise ValueError(
                 f"confidence: {self.decisive} decides, of which no single answers are kept; let a task decide, or set "
                 "it to null"

@@ -11,6 +11,7 @@ from firth.config.evaluation import WORD_SUITES, Policy
 from firth.config.params import Params
 from firth.errors import DataError
 from firth.progress import step
+from firth.registry import word_singles
 from firth.registry.candidate import Candidate
 from firth.registry.gate import Scores
 from firth.registry.singles import Singles, keep, kept
@@ -42,7 +43,10 @@ def champion_scores(
         return stored
     measured: dict[str, Measured] = {}
     if any(suite in WORD_SUITES for suite in stale):
-        measured |= _score_words(params, candidate, champion)
+        words = _score_words(params, candidate, champion, policy.decisive)
+        measured |= words.measured
+        if words.singles is not None and policy.confidence is not None:
+            keep(store, champion, words.singles)
     for task in (name for name in stale if name not in WORD_SUITES):
         with step(f"{candidate.name} version {champion.version} on {task}"):
             scored = _score_task(root, params, candidate, champion, task)
@@ -58,12 +62,22 @@ def champion_scores(
     return fresh
 
 
-def _score_words(params: Params, candidate: Candidate, champion: ModelVersion) -> dict[str, Measured]:
+class _Scored(NamedTuple):
+    measured: dict[str, Measured]
+    singles: Singles | None
+    """On the suite that decides."""
+
+
+def _score_words(params: Params, candidate: Candidate, champion: ModelVersion, decisive: str) -> _Scored:
     tasks = TaskSet.fetch(params.word_tasks.files)
     model = load_checked(candidate.name, champion)
-    summary = score_words(model.words, model.matrix, tasks, params.word_tasks).summary()
-    size = params.word_tasks.restrict_vocabulary
-    return {
+    scores = score_words(model.words, model.matrix, tasks, params.word_tasks)
+    summary, size = scores.summary(), params.word_tasks.restrict_vocabulary
+    singles = None
+    if decisive in WORD_SUITES:
+        records = list(word_singles.records_of(list(scores.prediction_lines()), decisive))
+        singles = word_singles.of(decisive, tasks.digests[decisive], summary, records)
+    measured = {
         suite: Measured(
             **{key: part[key] for key in ("score", "low", "high", "covered", "total")},
             conditions=word_conditions(suite, tasks.digests, size),
@@ -71,14 +85,10 @@ def _score_words(params: Params, candidate: Candidate, champion: ModelVersion) -
         )
         for suite, part in summary.items()
     }
+    return _Scored(measured, singles)
 
 
-class _ScoredTask(NamedTuple):
-    measured: dict[str, Measured]
-    singles: Singles | None
-
-
-def _score_task(root: Path, params: Params, candidate: Candidate, champion: ModelVersion, task: str) -> _ScoredTask:
+def _score_task(root: Path, params: Params, candidate: Candidate, champion: ModelVersion, task: str) -> _Scored:
     from firth.tasks.examples.files import load
     from firth.tasks.usages.encoders import from_folder
     from firth.tasks.usages.score import score_task
@@ -92,9 +102,9 @@ def _score_task(root: Path, params: Params, candidate: Candidate, champion: Mode
     scored = score_task(load(folder), {candidate.model: source}, settings)
     measured = task_result(scored.results, candidate.model, [mode])
     if measured is None:
-        return _ScoredTask({}, None)
+        return _Scored({}, None)
     ((system, records),) = scored.predictions.items()
-    return _ScoredTask({task: measured}, Singles.of(scored.results, system, records))
+    return _Scored({task: measured}, Singles.of(scored.results, system, records))
 
 
 def _check_examples(folder: Path, wanted: Mapping[str, Any]) -> None:

@@ -20,9 +20,10 @@ from filelock import FileLock
 
 from firth.canonical import dumps
 from firth.config import load_params
-from firth.config.evaluation import GateModel
+from firth.config.evaluation import WORD_SUITES, GateModel
 from firth.config.params import Params
 from firth.errors import FirthError
+from firth.registry import word_singles
 from firth.registry.approval import PENDING, WAITS, move, record_path
 from firth.registry.candidate import Candidate
 from firth.registry.card import card
@@ -30,7 +31,8 @@ from firth.registry.champion import champion_scores
 from firth.registry.footprint import Footprint, footprint
 from firth.registry.gate import Decision, decide, different
 from firth.registry.lock import locked
-from firth.registry.singles import Singles, keep, kept, noise_of_gain
+from firth.registry.noise import noise_of_gain
+from firth.registry.singles import Singles, keep, kept
 from firth.registry.versions import (
     CHALLENGER,
     CHAMPION,
@@ -155,8 +157,7 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Prom
     store.client.set_registered_model_alias(candidate.name, CHALLENGER, version.version)
     cost = footprint(model, candidate.folder, timed=policy.limits.milliseconds is not None)
     if policy.confidence is not None:
-        mode = candidate.scores.conditions[policy.decisive]["mode"]
-        keep(store, version, Singles.of_stage(root, policy.decisive, model, mode))
+        keep(store, version, _answers(root, candidate, policy.decisive))
     for _ in range(ATTEMPTS):
         decision = _judge(store, root, params, candidate, version, champion, cost)
         if decision.verdict == "promoted":
@@ -174,6 +175,13 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Prom
                 return _outcome(store, candidate, version, decision)
         champion = latest
     raise FirthError(f"{candidate.name}: the champion changed {ATTEMPTS} times while this promotion was deciding")
+
+
+def _answers(root: Path, candidate: Candidate, suite: str) -> Singles:
+    """What `candidate` answered on `suite`, example by example."""
+    if suite in WORD_SUITES:
+        return word_singles.of_stage(root, suite, candidate.model)
+    return Singles.of_stage(root, suite, candidate.model, candidate.scores.conditions[suite]["mode"])
 
 
 def _judge(

@@ -1,41 +1,28 @@
-"""What a model answered example by example, kept with its version; and whether another's gain is more than noise.
-
-Two things make a score of a task noisy: which examples happen to be asked, and which seed the head was trained with.
-Both are drawn again. A resample takes as many dev examples, with replacement, the same of both models (the paired
-bootstrap of Efron and Tibshirani, 1993, as of Berg-Kirkpatrick et al., 2012), and scores what the median seed of each
-answered; to the difference it adds how far a seed of each model, drawn at random, lies from that median.
-"""
+"""What a model answered example by example, kept with its version."""
 
 from __future__ import annotations
 
 import json
-import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from firth.canonical import dumps, read_json
 from firth.errors import DataError, IntegrityError
-from firth.registry.gate import Noise
-from firth.tasks.bootstrap import resampled
-from firth.tasks.examples.files import load
-from firth.tasks.usages.problems import problem_of
 from firth.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-RESAMPLES = 10_000
-SEED = 1
-
 
 @dataclass(frozen=True)
 class Singles:
-    """One model's answers to the dev side of `task`, by example, of its median seed; and the scores of all seeds."""
+    """One model's answers to the dev side of `task`, by example, of its median seed; and the scores of all seeds.
+
+    Of a suite of words: by the place in the suite's file, whose sha256 `dev` is.
+    """
 
     task: str
     dev: str
@@ -83,37 +70,6 @@ def kept(store: Store, version: ModelVersion, task: str) -> Singles | None:
         return Singles(**tree)
     except TypeError as error:
         raise IntegrityError(f"{version.name} version {version.version}: {path} is no record of answers") from error
-
-
-def noise_of_gain(root: Path, challenger: Singles, champion: Singles, min_gain: float) -> Noise:
-    """In what share of resamples `challenger` gains, by `min_gain` at least; on the task's examples in `root`.
-
-    Raises:
-        DataError: one of them has not answered these very examples.
-    """
-    folder = root / "data" / "examples" / challenger.task
-    examples = load(folder)
-    dev = examples.manifest["files"]["dev.jsonl"]["sha256"]
-    if not dev == challenger.dev == champion.dev:
-        raise DataError("not the examples that both models have answered; run the stages examples and tasks", folder)
-    problem, metric = problem_of(examples), examples.manifest["metric"]
-    ours, theirs = (
-        problem.measures([singles.predicted[example["id"]] for example in examples.dev])[metric]
-        for singles in (challenger, champion)
-    )
-    gains = np.concatenate(
-        [ours.under(weights) - theirs.under(weights) for weights in resampled(len(examples.dev), RESAMPLES, SEED)]
-    )
-    rng = np.random.default_rng(SEED)
-    gains += rng.choice(_deviations(challenger), RESAMPLES) - rng.choice(_deviations(champion), RESAMPLES)
-    better = gains >= min_gain if min_gain > 0 else gains > 0
-    return Noise(round(float(better.mean()), 4), RESAMPLES)
-
-
-def _deviations(singles: Singles) -> list[float]:
-    """Of each seed's score from the median's, whose answers are kept."""
-    median = statistics.median_low(singles.seeds)
-    return [score - median for score in singles.seeds]
 
 
 def _path(version: ModelVersion, task: str) -> str:
