@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from firth.config.tasks import LONGEST_ANSWER
 from firth.errors import DataError
 from firth.tasks.examples.files import Examples
 from firth.tasks.usages import answers
 from firth.tasks.usages.heads import SpanTargets
 from firth.tasks.usages.measures import Measure, mean
-from firth.tasks.usages.reading import Encoder, Floats, Integers, Reading, Windows
-from firth.tasks.usages.windows import Scores, best_span
+from firth.tasks.usages.reading import Encoder, Floats, Integers, Reading
+from firth.tasks.usages.usage import Span, contexts_of
 
 MOST_FIRST_WORDS = 20
 """The baseline gives this many words at most."""
@@ -28,14 +26,14 @@ class Answering:
         self._task = examples.manifest["task"]
         self._length = int(examples.manifest["length"])
         stride = examples.manifest.get("doc_stride")
-        self._windows = None if stride is None else Windows(int(stride), int(examples.manifest["query_length"]))
+        windows = () if stride is None else (int(stride), int(examples.manifest["query_length"]))
+        self.usage = Span(self._length, *windows)
         self._train, self._dev = examples.train, examples.dev
         self.expected = [[answer["text"] for answer in example["answers"]] for example in examples.dev]
 
     def read(self, encoder: Encoder, examples: Sequence[dict[str, Any]]) -> Reading:
         """One row a piece of the context; of a long one, with windows, each in its turn."""
-        questions, contexts = [e["question"] for e in examples], [e["context"] for e in examples]
-        return encoder.spans(questions, contexts, self._length, self._windows)
+        return self.usage.read(encoder, examples)
 
     def targets(self, reading: Reading) -> SpanTargets:
         """The rows of the first given answer, in each window that holds it whole.
@@ -54,16 +52,7 @@ class Answering:
 
     def predict(self, logits: Floats, reading: Reading) -> list[str]:
         """The characters of the best span, cut out of the context as it was given; nothing where nothing is read."""
-        predicted = []
-        starts = reading.starts
-        for example, (spans, windows) in zip(self._dev, _contexts(reading), strict=True):
-            rows = [(begin, logits[starts[number] : starts[number + 1]]) for number, begin in windows]
-            if not len(spans):
-                predicted.append("")
-                continue
-            first, last = best_span([Scores(begin, row[:, 0], row[:, 1]) for begin, row in rows], LONGEST_ANSWER)
-            predicted.append(example["context"][spans[first, 0] : spans[last, 1]])
-        return predicted
+        return self.usage.predicted(logits, reading, self._dev)
 
     def baseline(self) -> tuple[list[str], str]:
         """The first words of the context, as many as score best on the training side."""
@@ -97,25 +86,11 @@ class Answering:
         return {"answers_read": reading.owned(np.flatnonzero(first >= 0)) / len(self._dev)}
 
 
-def _contexts(reading: Reading) -> Iterator[tuple[Integers, list[tuple[int, int]]]]:
-    """Of each example the characters (pieces, 2) of its context as far as it is read, and its windows: input, begin."""
-    assert reading.spans is not None
-    inputs = len(reading.spans)
-    owners = np.arange(inputs) if reading.owners is None else reading.owners
-    begins = np.zeros(inputs, np.int64) if reading.begins is None else reading.begins
-    edges = np.flatnonzero(np.diff(owners, prepend=-1, append=-1))
-    for start, end in itertools.pairwise(edges.tolist()):
-        spans = np.empty((int(begins[end - 1]) + len(reading.spans[end - 1]), 2), np.int64)
-        for number in range(start, end):
-            spans[begins[number] : begins[number] + len(reading.spans[number])] = reading.spans[number]
-        yield spans, [(number, int(begins[number])) for number in range(start, end)]
-
-
 def _located(reading: Reading, examples: Sequence[dict[str, Any]]) -> tuple[Integers, Integers]:
     """First and last piece (examples,) of each example's first answer in its context, -1 where it is not all read."""
     first = np.full(len(examples), -1, dtype=np.int64)
     last = first.copy()
-    for number, (example, (spans, _)) in enumerate(zip(examples, _contexts(reading), strict=True)):
+    for number, (example, (spans, _)) in enumerate(zip(examples, contexts_of(reading), strict=True)):
         answer = example["answers"][0]
         start, end = answer["start"], answer["start"] + len(answer["text"].rstrip())
         touched = np.flatnonzero((spans[:, 0] < end) & (spans[:, 1] > start))

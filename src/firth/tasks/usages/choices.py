@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from firth.tasks.examples.files import Examples
 from firth.tasks.usages.heads import ChoiceTargets
 from firth.tasks.usages.measures import Measure, mean
 from firth.tasks.usages.reading import Encoder, Floats, Reading
+from firth.tasks.usages.usage import Choice
 
 Example = dict[str, Any]
 
@@ -21,13 +21,13 @@ class Choices:
     """One of each example's endings. A head gives each ending one score; the greatest is the answer."""
 
     def __init__(self, examples: Examples) -> None:
-        self._length = int(examples.manifest["length"])
+        self.usage = Choice(int(examples.manifest["length"]))
         self._train, self._dev = examples.train, examples.dev
         self.expected = [int(example["label"]) for example in examples.dev]
 
     def read(self, encoder: Encoder, examples: Sequence[Example]) -> Reading:
         """One row an ending."""
-        return encoder.choices([e["context"] for e in examples], [e["endings"] for e in examples], self._length)
+        return self.usage.read(encoder, examples)
 
     def targets(self, _reading: Reading, /) -> ChoiceTargets:
         """The number of the right ending."""
@@ -36,7 +36,7 @@ class Choices:
 
     def predict(self, logits: Floats, reading: Reading, /) -> list[int]:
         """The number of the ending with the greatest output; of equals the first."""
-        return [int(logits[start:end, 0].argmax()) for start, end in pairwise(reading.starts)]
+        return self.usage.predicted(logits, reading, self._dev)
 
     def baseline(self) -> tuple[list[int], str]:
         """What is right most often on the training side: one place, the longest ending or the shortest."""

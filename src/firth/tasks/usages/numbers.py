@@ -13,10 +13,9 @@ from firth.tasks.usages import correlations
 from firth.tasks.usages.heads import NumberTargets
 from firth.tasks.usages.measures import Score
 from firth.tasks.usages.reading import Encoder, Floats, Reading
+from firth.tasks.usages.usage import Number
 from firth.tokens.words import SENTENCE_END, split
 
-DIGITS = 6
-"""Decimals of a prediction: the last bits of a float depend on the matrix library."""
 SAME = 0.01
 """Predictions within this part of the training numbers' standard deviation are one prediction."""
 
@@ -25,30 +24,28 @@ class Numbers:
     """A number for two texts. One output is learned, on numbers of mean 0 and deviation 1, with the squared error."""
 
     def __init__(self, examples: Examples) -> None:
-        self._length = int(examples.manifest["length"])
         self._train = np.array([example["score"] for example in examples.train], dtype=np.float64)
         if self._train.min() == self._train.max():
             raise DataError(
                 f"the train side has only the number {self._train[0]:g}: nothing to tell apart",
                 examples.manifest["task"],
             )
-        self._mean, self._deviation = float(self._train.mean()), float(self._train.std())
+        self.usage = Number(float(self._train.mean()), float(self._train.std()), int(examples.manifest["length"]))
         self._dev = examples.dev
         self.expected = [float(example["score"]) for example in examples.dev]
 
     def read(self, encoder: Encoder, examples: Sequence[dict[str, Any]]) -> Reading:
         """One row a pair."""
-        return encoder.pairs([e["first"] for e in examples], [e["second"] for e in examples], self._length)
+        return self.usage.read(encoder, examples)
 
     def targets(self, _reading: Reading, /) -> NumberTargets:
         """The standardised numbers."""
-        standard = (self._train - self._mean) / self._deviation
+        standard = (self._train - self.usage.mean) / self.usage.deviation
         return NumberTargets(np.arange(len(standard)), standard.astype(np.float32))
 
-    def predict(self, logits: Floats, _reading: Reading, /) -> list[float]:
-        """The output as a number of the training side's kind. It is not cut to a range: that would only add ties."""
-        numbers = logits[:, 0].astype(np.float64) * self._deviation + self._mean
-        return [round(float(number), DIGITS) + 0.0 for number in numbers]
+    def predict(self, logits: Floats, reading: Reading, /) -> list[float]:
+        """The output as a number of the training side's kind."""
+        return self.usage.predicted(logits, reading, self._dev)
 
     def baseline(self) -> tuple[list[float], str]:
         """The share of words that both texts have; a constant would have no correlation."""
@@ -61,7 +58,7 @@ class Numbers:
 
     def constant(self, predicted: list[float]) -> bool:
         """Nearly one number for all: a head that has collapsed gives the mean and some noise."""
-        return max(predicted) - min(predicted) <= SAME * self._deviation
+        return max(predicted) - min(predicted) <= SAME * self.usage.deviation
 
     def reach(self, _reading: Reading, /) -> dict[str, float]:
         """Every text is read, as far as the length goes."""

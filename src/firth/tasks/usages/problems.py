@@ -18,6 +18,7 @@ from firth.tasks.usages.measures import Measure, Score
 from firth.tasks.usages.numbers import Numbers
 from firth.tasks.usages.reading import Encoder, Floats, Reading
 from firth.tasks.usages.tagging import Tagging
+from firth.tasks.usages.usage import PairLabels, TextLabels, Usage
 
 OFFICIAL_POSITIVE = {"mrpc": "1", "qqp": "1"}
 """The label whose F1 the official scorers of these sets give."""
@@ -30,6 +31,10 @@ class Problem(Protocol):
 
     expected: list[Any]
     """Of the dev side."""
+
+    @property
+    def usage(self) -> Usage:
+        """What remains of it without its examples."""
 
     def read(self, encoder: Encoder, examples: Sequence[Example]) -> Reading:
         """The examples as the encoder reads them."""
@@ -77,27 +82,26 @@ class Classes:
     """A label for one text or for two."""
 
     def __init__(self, examples: Examples) -> None:
-        self._pairs = examples.kind == "pair"
-        self._length = int(examples.manifest["length"])
         self._train = [example["label"] for example in examples.train]
         self._labels = at_least_two(self._train, examples)
+        kind = PairLabels if examples.kind == "pair" else TextLabels
+        self.usage = kind(self._labels, int(examples.manifest["length"]))
+        self._dev = examples.dev
         self._positive = OFFICIAL_POSITIVE.get(examples.manifest["published"])
         self.expected = [example["label"] for example in examples.dev]
 
     def read(self, encoder: Encoder, examples: Sequence[Example]) -> Reading:
         """One row an example."""
-        if self._pairs:
-            return encoder.pairs([e["first"] for e in examples], [e["second"] for e in examples], self._length)
-        return encoder.texts([e["text"] for e in examples], self._length)
+        return self.usage.read(encoder, examples)
 
     def targets(self, _reading: Reading, /) -> ClassTargets:
         """The labels' numbers."""
         numbers = np.array([self._labels.index(label) for label in self._train], dtype=np.int64)
         return ClassTargets(len(self._labels), np.arange(len(numbers)), numbers)
 
-    def predict(self, logits: Floats, _reading: Reading, /) -> list[str]:
+    def predict(self, logits: Floats, reading: Reading, /) -> list[str]:
         """The label of the greatest output."""
-        return [self._labels[number] for number in logits.argmax(axis=1)]
+        return self.usage.predicted(logits, reading, self._dev)
 
     def baseline(self) -> tuple[list[str], str]:
         """The training side's most frequent label."""

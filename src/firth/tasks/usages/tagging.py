@@ -13,33 +13,37 @@ from firth.tasks.usages import entities
 from firth.tasks.usages.heads import ClassTargets
 from firth.tasks.usages.labels import at_least_two, most_frequent
 from firth.tasks.usages.measures import Measure
-from firth.tasks.usages.reading import Around, Encoder, Floats, Integers, Reading
+from firth.tasks.usages.reading import Encoder, Floats, Integers, Reading
+from firth.tasks.usages.usage import Tags, words_read
 
 
 class Tagging:
     """A tag for each word. One that the encoder does not read gets the outside tag, or else the most frequent one."""
 
     def __init__(self, examples: Examples) -> None:
-        self._length = int(examples.manifest["length"])
-        self._further = examples.manifest.get("pieces") == "x"
-        self._around = bool(examples.manifest.get("document_context"))
         self._train = examples.train
         self._tags = at_least_two(self._all_tags(), examples)
         self._silent = entities.OUTSIDE if entities.OUTSIDE in self._tags else most_frequent(self._all_tags())
-        self._words = [example["tokens"] for example in examples.dev]
+        self.usage = Tags(
+            self._tags,
+            self._silent,
+            int(examples.manifest["length"]),
+            document_context=bool(examples.manifest.get("document_context")),
+            further=examples.manifest.get("pieces") == "x",
+        )
+        self._dev = examples.dev
         self.expected = [example["tags"] for example in examples.dev]
 
     def read(self, encoder: Encoder, examples: Sequence[dict[str, Any]]) -> Reading:
         """One row a word, or with label X one a piece."""
-        around = [Around(e["before"], e["after"]) for e in examples] if self._around else None
-        return encoder.words([example["tokens"] for example in examples], self._length, around, self._further)
+        return self.usage.read(encoder, examples)
 
     def targets(self, reading: Reading) -> ClassTargets:
         """The tags' numbers, of the words that are read; behind the tags that of X, for a word's further pieces."""
         tags: Integers = np.array(
             [
                 self._tags.index(tag)
-                for example, count in zip(self._train, _words_read(reading), strict=True)
+                for example, count in zip(self._train, words_read(reading), strict=True)
                 for tag in example["tags"][:count]
             ],
             dtype=np.int64,
@@ -53,12 +57,7 @@ class Tagging:
 
     def predict(self, logits: Floats, reading: Reading) -> list[list[str]]:
         """The tag of the greatest output at each word's first row; X is never one."""
-        best = (logits if reading.firsts is None else logits[reading.firsts])[:, : len(self._tags)].argmax(axis=1)
-        ends = np.cumsum(_words_read(reading))
-        return [
-            [self._tags[tag] for tag in best[start:end]] + [self._silent] * (len(words) - (end - start))
-            for words, start, end in zip(self._words, [0, *ends[:-1]], ends, strict=True)
-        ]
+        return self.usage.predicted(logits, reading, self._dev)
 
     def baseline(self) -> tuple[list[list[str]], str]:
         """Each word's most frequent training tag; for a new word the tag of words that are not read."""
@@ -67,7 +66,7 @@ class Tagging:
             for word, tag in zip(example["tokens"], example["tags"], strict=True):
                 seen.setdefault(word, Counter())[tag] += 1
         known = {word: most_frequent(tags) for word, tags in seen.items()}
-        predicted = [[known.get(word, self._silent) for word in sentence] for sentence in self._words]
+        predicted = [[known.get(word, self._silent) for word in example["tokens"]] for example in self._dev]
         return predicted, f"each word's most frequent tag in training, {self._silent} for a new word"
 
     def measures(self, predicted: list[list[str]]) -> dict[str, Measure]:
@@ -80,15 +79,7 @@ class Tagging:
 
     def reach(self, reading: Reading) -> dict[str, float]:
         """The share of words that are read."""
-        return {"words_read": float(_words_read(reading).sum() / sum(map(len, self._words)))}
+        return {"words_read": float(words_read(reading).sum() / sum(map(len, self.expected)))}
 
     def _all_tags(self) -> list[str]:
         return [tag for example in self._train for tag in example["tags"]]
-
-
-def _words_read(reading: Reading) -> Integers:
-    """How many words (examples,) of each sentence are read."""
-    if reading.firsts is None:
-        return reading.counts
-    sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(reading.firsts)])
-    return np.diff(sums[reading.starts])

@@ -43,8 +43,22 @@ def context(pieces: int) -> Floats:
     return least
 
 
+class Span(NamedTuple):
+    """First and last piece, counted in the whole text, and the score of both."""
+
+    first: int
+    last: int
+    score: float
+
+
 def best_span(read: Sequence[Scores], longest: int) -> tuple[int, int]:
-    """First and last piece, counted in the whole text, of the best span of at most `longest` pieces.
+    """First and last piece of the best of `best_spans`."""
+    (best,) = best_spans(read, longest, 1)
+    return best.first, best.last
+
+
+def best_spans(read: Sequence[Scores], longest: int, count: int) -> list[Span]:
+    """The `count` best spans of at most `longest` pieces, or as many as there are; of equals the first stand first.
 
     A span's score is the sum of its start's and its end's. Where several windows hold it, that one is asked in which
     its start has the most context, of equals the earliest. The paper's code asks for the start alone, and so cannot
@@ -62,5 +76,7 @@ def best_span(read: Sequence[Scores], longest: int) -> tuple[int, int]:
         rows = slice(begin, begin + len(starts))
         better = whole & (here > known[rows])
         scores[rows][better], known[rows][better] = sums[better], here[better]
-    first, further = divmod(int(scores.argmax()), longest)
-    return first, first + further
+    # Spans that run out of the text have no score.
+    order = [int(scores.argmax())] if count == 1 else np.argsort(-scores, axis=None, kind="stable")[:count].tolist()
+    found = [(divmod(place, longest), float(scores.flat[place])) for place in order]
+    return [Span(first, first + further, score) for (first, further), score in found if score > -np.inf]
