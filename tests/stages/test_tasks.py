@@ -60,8 +60,10 @@ def test_all_encoders_are_scored_the_same_every_time(project: Path) -> None:
     assert metrics == {system["system"]: {"snippets/accuracy": system["score"]} for system in results["systems"]}
     lines = done.stdout.splitlines()
     assert lines[0] == "snippets, accuracy over 40 examples:"
-    assert len(lines) == 6
-    for system, line in zip(results["systems"], lines[2:], strict=True):
+    assert len(lines) == 7
+    assert lines[-1] == "Protocol sane: one setting, the median of the seeds."
+    for system, line in zip(results["systems"], lines[2:-1], strict=True):
+        assert line.endswith("(median of 3 seeds)")
         assert f"{system['score']:.3f}  [{system['low']:.3f}, {system['high']:.3f}]" in line
         assert ("≈ majority" in line) == system["tie_with_majority"]
 

@@ -57,7 +57,7 @@ def test_a_signal_is_found(tmp_path: Path, kind: str) -> None:
 def test_shuffled_labels_tie_with_the_majority(tmp_path: Path, kind: str) -> None:
     results = score(tmp_path, kind, shuffled=True).results
     assert all(system["tie_with_majority"] for system in results["systems"]), list(summary(results))
-    assert all("≈ majority" in line for line in list(summary(results))[1:])
+    assert all("≈ majority" in line for line in list(summary(results))[1:-1])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import gc
 import json
-import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from firth.config.usages import Evaluation
 from firth.tasks.examples.files import Examples
+from firth.tasks.usages.cells import Cells
 from firth.tasks.usages.contextual import threads
 from firth.tasks.usages.encoders import Source
 from firth.tasks.usages.learners import learners
 from firth.tasks.usages.measures import Score
 from firth.tasks.usages.problems import Problem, problem_of
+from firth.tasks.usages.protocols import Trainings, how_scored, protocol_in_words
 
 DIGITS = 6
 
@@ -33,10 +34,13 @@ class Scored:
             yield json.dumps(record, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def score_task(examples: Examples, encoders: Mapping[str, Source], settings: Evaluation) -> Scored:
+def score_task(
+    examples: Examples, encoders: Mapping[str, Source], settings: Evaluation, cells: Cells | None = None
+) -> Scored:
     """Train heads on each encoder's features of the train side and score them on the dev side.
 
-    The same examples, weights, settings and number of threads give the same result.
+    The same examples, weights, settings and number of threads give the same result, whether or not trainings that are
+    more than a linear head on frozen features were made before and kept in `cells`.
 
     Raises:
         DataError: the examples leave nothing to learn or to score.
@@ -47,33 +51,47 @@ def score_task(examples: Examples, encoders: Mapping[str, Source], settings: Eva
     majority = problem.measures(guesses)[metric]
     systems: list[dict[str, Any]] = []
     predictions: dict[str, list[dict[str, Any]]] = {}
+    trainings = Trainings(problem, examples, settings, cells)
+
+    def add(system: str, row: dict[str, Any], predicted: list[Any], details: dict[str, Any]) -> None:
+        measures = problem.measures(predicted)
+        low, high = measures[metric].interval(settings.bootstrap)
+        systems.append(
+            {
+                "system": system,
+                "low": _rounded(low),
+                "high": _rounded(high),
+                "score": _rounded(measures[metric].score),
+                "tie_with_majority": measures[metric].ties_with(majority, settings.bootstrap),
+                "details": {key: _plain(value) for key, value in details.items()}
+                | {"constant": problem.constant(predicted)}
+                | {name: _rounded(measure.score) for name, measure in measures.items()},
+                **row,
+            }
+        )
+        predictions[system] = _records(examples, problem, predicted, measures[metric])
+
     with threads(settings.threads):
         for name, source in encoders.items():
             for learner in learners(problem, examples, source, settings):
-                system = name + learner.suffix
-                tried = {seed: problem.predict(learner.logits(seed), learner.dev) for seed in settings.seeds}
-                scores = {seed: problem.measures(predicted)[metric].score for seed, predicted in tried.items()}
-                median = statistics.median_low(scores.values())
-                seed = next(seed for seed, score in scores.items() if score == median)
-                measures = problem.measures(tried[seed])
-                low, high = measures[metric].interval(settings.bootstrap)
-                systems.append(
-                    {
-                        "system": system,
-                        "encoder": name,
-                        "mode": learner.mode,
-                        "label": source.label + learner.note,
-                        "score": _rounded(median),
-                        "low": _rounded(low),
-                        "high": _rounded(high),
-                        "seeds": [_rounded(score) for score in scores.values()],
-                        "tie_with_majority": measures[metric].ties_with(majority, settings.bootstrap),
-                        "details": {key: _plain(value) for key, value in learner.details.items()}
-                        | {"constant": problem.constant(tried[seed]), "seed": seed}
-                        | {name: _rounded(measure.score) for name, measure in measures.items()},
-                    }
-                )
-                predictions[system] = _records(examples, problem, tried[seed], measures[metric])
+                system, label = name + learner.suffix, source.label + learner.note
+                outcome = trainings.outcome(learner, system)
+                row = {"encoder": name, "mode": learner.mode, "label": label}
+                seeds = {"seeds": [_rounded(run.score) for run in outcome.runs]}
+                chosen = outcome.chosen
+                details = learner.details | {"seed": chosen.seed}
+                if learner.identity is None:
+                    add(system, row | seeds, chosen.predicted, details)
+                    continue
+                made = [{key: _plain(value) for key, value in record.items()} for record in outcome.records]
+                settled = details | (chosen.point if learner.tunable else {})
+                add(system, row | seeds | {"score_is": outcome.of, "runs": made}, chosen.predicted, settled)
+                members = outcome.counted
+                if settings.ensemble and len(members) > 1:
+                    together = {"label": f"{label}, ensemble of {len(members)}", "seeds": []}
+                    whose = {"ensemble_of": [run.seed for run in members]}
+                    predicted = trainings.ensemble(outcome, learner)
+                    add(f"{system}-ensemble", row | together | whose, predicted, learner.details)
             gc.collect()
     files = examples.manifest["files"]
     return Scored(
@@ -91,14 +109,15 @@ def score_task(examples: Examples, encoders: Mapping[str, Source], settings: Eva
 
 
 def summary(results: Mapping[str, Any]) -> Iterator[str]:
-    """One line a system, and one for the answer without an encoder; ties are shown as ties."""
+    """One line for the answer without an encoder, one a system, ties shown as ties; the last names the protocol."""
     width = max([len("majority"), *(len(system["system"]) for system in results["systems"])])
     baseline = results["majority"]
     yield f"{'majority':{width}}  {baseline['score']:.3f}                 {baseline['what']}"
     for system in results["systems"]:
         verdict = "  ≈ majority" if system["tie_with_majority"] else ""
         interval = f"[{system['low']:.3f}, {system['high']:.3f}]"
-        yield f"{system['system']:{width}}  {system['score']:.3f}  {interval}{verdict}"
+        yield f"{system['system']:{width}}  {system['score']:.3f}  {interval}{verdict}  ({how_scored(system)})"
+    yield protocol_in_words(results["settings"])
 
 
 def _records(examples: Examples, problem: Problem, predicted: list[Any], measure: Score) -> list[dict[str, Any]]:
