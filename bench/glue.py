@@ -34,6 +34,7 @@ from firth.tasks.examples.source import open_file
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.encoders import Source
 from firth.tasks.usages.score import score_task
+from firth.tasks.usages.sequences import Batch
 
 TASKS: dict[str, dict[str, Any]] = {
     "CoLA": {"kind": "text", "text_field": "sentence", "label_field": "label", "metric": "matthews"},
@@ -67,12 +68,9 @@ class OnDevice(BertEncoder):
         self.kind = kind
         bert.model.to(kind)
 
-    def _hidden(
-        self, model: Model, ids: torch.Tensor, segments: torch.Tensor, mask: torch.Tensor | None
-    ) -> torch.Tensor:
-        ids, segments, mask = ids.to(self.kind), segments.to(self.kind), None if mask is None else mask.to(self.kind)
+    def _hidden(self, model: Model, batch: Batch) -> torch.Tensor:
         with torch.autocast(self.kind, torch.bfloat16, enabled=torch.is_grad_enabled()):
-            hidden = super()._hidden(model, ids, segments, mask)
+            hidden = super()._hidden(model, batch.to(self.kind))
         return hidden.float().cpu()
 
 

@@ -44,6 +44,12 @@ class Packed(NamedTuple):
     causal: bool = False
     """Whether a token sees only itself and those before it in its instance."""
 
+    def to(self, device: str) -> Packed:
+        """The same on `device`."""
+        return self._replace(
+            offsets=self.offsets.to(device), positions=self.positions.to(device), grid=self.grid.to(device)
+        )
+
     @property
     def firsts(self) -> Tensor:
         """(N,) int64: where each instance's [CLS] stands (anywhere, of an empty one)."""

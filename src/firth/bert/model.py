@@ -116,11 +116,11 @@ class Encoder(nn.Module):
 
     def layers_of(self, ids: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> tuple[Tensor, ...]:
         """The embeddings' output and that of each layer: (layers + 1) tensors (B, L, H); arguments as `forward`."""
-        attended = _over_keys(mask)
-        outputs: list[Tensor] = [self.embeddings(ids, segments)]
-        for layer in self.layers:
-            outputs.append(layer(outputs[-1], attended))
-        return tuple(outputs)
+        return self._outputs(self.embeddings(ids, segments), _over_keys(mask))
+
+    def packed_layers_of(self, ids: Tensor, segments: Tensor | None, layout: Packed) -> tuple[Tensor, ...]:
+        """As `layers_of`, for instances one behind the other: (layers + 1) tensors (T, H); arguments as `packed`."""
+        return self._outputs(self.embeddings(ids, segments, layout.positions), layout)
 
     def attentions_of(self, ids: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> list[Tensor]:
         """The attention weights of each layer, (B, A, L, L), before dropout; arguments as `forward`."""
@@ -136,6 +136,12 @@ class Encoder(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, layout)
         return hidden
+
+    def _outputs(self, hidden: Tensor, layout: Layout) -> tuple[Tensor, ...]:
+        outputs = [hidden]
+        for layer in self.layers:
+            outputs.append(layer(outputs[-1], layout))
+        return tuple(outputs)
 
 
 def _over_keys(mask: Tensor | None) -> Tensor | None:

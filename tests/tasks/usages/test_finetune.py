@@ -9,10 +9,11 @@ import pytest
 import torch
 from usage_examples import bert, draw, examples_of
 
+from firth.bert.dropout import Dropout
 from firth.config.usages import Finetuning
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.finetune import Finetuned, finetune
-from firth.tasks.usages.heads import Targets
+from firth.tasks.usages.heads import Targets, new_head
 from firth.tasks.usages.problems import problem_of
 from firth.tasks.usages.reading import Reading
 
@@ -61,3 +62,42 @@ def test_true_ends_the_training(tmp_path: Path, encoder: BertEncoder) -> None:
     assert len(seen) == 2
     assert np.array_equal(ended.logits(dev), seen[-1])
     assert not ended.model.training
+
+
+@pytest.mark.parametrize("kind", ["text", "pair", "span", "tagging", "number", "choice"])
+@pytest.mark.parametrize(("pooling", "layers"), [("mean", "last"), ("cls", "sum4"), ("mean", "concat4")])
+def test_without_padding_losses_and_gradients_are_the_same(tmp_path: Path, kind: str, pooling, layers) -> None:
+    encoder = BertEncoder(bert(layers=4), pooling, layers)
+    train, targets, _ = readings(tmp_path, encoder, kind)
+    batch = targets.usable[:20].tolist()
+    assert len({len(str(train.inputs[number])) for number in batch}) > 1, "of one length nothing would be told apart"
+    model = encoder.bert.model.encoder.train()
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.p = 0.0
+    for layer in model.layers:
+        layer.attention.dropout = 0.0
+    head = new_head(encoder.width, targets.columns, torch.Generator().manual_seed(1))
+    parameters = {**dict(model.named_parameters()), **dict(head.named_parameters(prefix="head"))}
+
+    def gradients(packed: bool) -> tuple[float, dict[str, torch.Tensor]]:
+        rows = encoder.forward(model, [train.inputs[number] for number in batch], packed)
+        loss = targets.loss(head(rows), batch, train)
+        return loss.item(), dict(zip(parameters, torch.autograd.grad(loss, parameters.values()), strict=True))
+
+    loss, found = gradients(packed=True)
+    expected_loss, expected = gradients(packed=False)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6, msg=lambda m, name=name: f"{name}: {m}")
+
+
+@pytest.mark.parametrize("kind", ["pair", "tagging"])
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, encoder: BertEncoder, kind: str) -> None:
+    train, targets, _ = readings(tmp_path, encoder, kind)
+    first, again, other = (finetune(encoder, train, targets, SETTINGS, seed) for seed in (1, 1, 2))
+    for one, same, different in zip(*(tuned.model.parameters() for tuned in (first, again, other)), strict=True):
+        assert torch.equal(one, same)
+        if one.dim() > 1:
+            assert not torch.equal(one, different)
+    assert torch.equal(first.head.weight, again.head.weight)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from firth.bert.attention import Packed
 from firth.bert.folder import Bert
 from firth.bert.model import Encoder as Model
 from firth.config.tasks import LONGEST_ANSWER, SPECIAL_PIECES
@@ -20,6 +21,7 @@ from firth.encode.use import width
 from firth.errors import DataError
 from firth.progress import Meter
 from firth.tasks.usages.reading import Around, Floats, Reading, Windows
+from firth.tasks.usages.sequences import Batch, Input, Several, in_rows, one_behind_the_other, tokens_of
 from firth.tasks.usages.windows import windows as cut_into
 from firth.training.products import fast_products
 from firth.wordpiece.tokenizer import Encoded
@@ -29,27 +31,6 @@ BATCH_TOKENS = 4096
 
 Pooling = Literal["cls", "mean"]
 Layers = Literal["last", "sum4", "concat4"]
-
-
-class Input(NamedTuple):
-    """One sequence; `rows` are the tokens that features are wanted of (None: one pooled row)."""
-
-    ids: list[int]
-    segments: list[int]
-    rows: list[int] | None = None
-
-
-class Several(NamedTuple):
-    """The sequences of one example, which are learned from together."""
-
-    sequences: Sequence[Input]
-
-
-def tokens_of(item: Input | Several) -> int:
-    """How many tokens are read of an example, the padding of its own shorter sequences included."""
-    if isinstance(item, Input):
-        return len(item.ids)
-    return len(item.sequences) * max(len(one.ids) for one in item.sequences)
 
 
 class BertEncoder:
@@ -182,31 +163,29 @@ class BertEncoder:
                 meter.advance(sum(tokens_of(reading.inputs[number]) for number in batch))
         return out
 
-    def forward(self, model: Model, examples: Sequence[Input | Several]) -> Tensor:
-        """The rows of `examples`, one behind the other: (rows, width), differentiable."""
-        inputs = [one for item in examples for one in (item.sequences if isinstance(item, Several) else (item,))]
-        longest = max(len(item.ids) for item in inputs)
-        ids = torch.full((len(inputs), longest), self.bert.tokenizer.pad)
-        segments = torch.zeros((len(inputs), longest), dtype=torch.int64)
-        mask = torch.zeros((len(inputs), longest), dtype=torch.bool)
-        for number, item in enumerate(inputs):
-            ids[number, : len(item.ids)] = torch.tensor(item.ids)
-            segments[number, : len(item.ids)] = torch.tensor(item.segments)
-            mask[number, : len(item.ids)] = True
-        hidden = self._hidden(model, ids, segments, None if bool(mask.all()) else mask)  # (B, L, width)
-        if inputs[0].rows is not None:
-            flat = [number * longest + row for number, item in enumerate(inputs) for row in item.rows or ()]
-            return hidden.flatten(0, 1)[torch.tensor(flat, dtype=torch.int64)]
-        if self.pooling == "cls":
-            return hidden[:, 0]
-        weights = mask.to(hidden.dtype).unsqueeze(-1)
-        return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+    def forward(self, model: Model, examples: Sequence[Input | Several], packed: bool = False) -> Tensor:
+        """The rows of `examples`, one behind the other: (rows, width), differentiable.
 
-    def _hidden(self, model: Model, ids: Tensor, segments: Tensor, mask: Tensor | None) -> Tensor:
-        if self.layers == "last":
-            return model(ids, segments, mask)  # type: ignore[no-any-return]
-        last = model.layers_of(ids, segments, mask)[-4:]
-        return torch.cat(last, dim=-1) if self.layers == "concat4" else torch.stack(last).sum(dim=0)
+        `packed`, the sequences are read one behind the other, without padding, as in a training.
+        """
+        inputs = [one for item in examples for one in (item.sequences if isinstance(item, Several) else (item,))]
+        batch = one_behind_the_other(inputs) if packed else in_rows(inputs, self.bert.tokenizer.pad)
+        hidden = self._hidden(model, batch)  # (N, L, width) or (T, width)
+        if inputs[0].rows is not None:
+            return batch.rows(hidden, [item.rows or () for item in inputs])
+        return batch.firsts(hidden) if self.pooling == "cls" else batch.means(hidden)
+
+    def _hidden(self, model: Model, batch: Batch) -> Tensor:
+        ids, segments, layout = batch.ids, batch.segments, batch.layout
+        if isinstance(layout, Packed):
+            if self.layers == "last":
+                return model.packed(ids, segments, layout)
+            outputs = model.packed_layers_of(ids, segments, layout)
+        else:
+            if self.layers == "last":
+                return model(ids, segments, layout)  # type: ignore[no-any-return]
+            outputs = model.layers_of(ids, segments, layout)
+        return torch.cat(outputs[-4:], dim=-1) if self.layers == "concat4" else torch.stack(outputs[-4:]).sum(dim=0)
 
     def _most(self, length: int) -> int:
         return min(length, self.bert.model.architecture.positions)

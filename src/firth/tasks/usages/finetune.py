@@ -13,9 +13,10 @@ from firth.bert.model import Encoder as Model
 from firth.config.usages import Finetuning
 from firth.errors import FirthError
 from firth.progress import Meter
-from firth.tasks.usages.contextual import BertEncoder, tokens_of
+from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.heads import Targets, new_head
 from firth.tasks.usages.reading import Floats, Reading
+from firth.tasks.usages.sequences import tokens_of
 
 POOL = 16
 """Batches among which examples are sorted by length, so that few tokens are padding."""
@@ -66,6 +67,7 @@ def finetune(
             {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
         ],
         lr=settings.learning_rate,
+        fused=True,
     )
     steps = settings.epochs * -(-len(targets.usable) // settings.batch)
     warmup = round(steps * settings.warmup)
@@ -79,7 +81,7 @@ def finetune(
             model.train()
             for batch in _batches(reading, targets, settings.batch, generator):
                 optimizer.zero_grad()
-                rows = encoder.forward(model, [reading.inputs[number] for number in batch])
+                rows = encoder.forward(model, [reading.inputs[number] for number in batch], packed=True)
                 loss = targets.loss(head(dropout(rows)), batch, reading)
                 if not torch.isfinite(loss):
                     raise FirthError(
