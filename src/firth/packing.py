@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from firth.errors import DataError
@@ -36,6 +36,21 @@ class Input:
     where: str
     size: int
     open: Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+def local(path: Path) -> Input:
+    """A file of one's own, plain or packed by its ending.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    if not path.is_file():
+        raise DataError("is a folder; expected a file" if path.is_dir() else "no such file", path)
+
+    def open_stream() -> IO[bytes]:
+        return path.open("rb")
+
+    return Input(name=path.name, where=str(path), size=path.stat().st_size, open=open_stream)
 
 
 @dataclass(slots=True)

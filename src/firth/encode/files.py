@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -17,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from firth.canonical import write_atomic
+from firth.canonical import whole_file, write_atomic
 from firth.errors import FirthError
 
 PARQUET, JSON_LINES, NUMPY, SAFETENSORS = ".parquet", ".jsonl", ".npy", ".safetensors"
@@ -64,10 +62,10 @@ def write_vectors(path: Path, found: Iterable[TextVectors]) -> int:
     """
     try:
         if path.suffix == JSON_LINES:
-            with _whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
+            with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
                 return write_lines(stream, found)
         if path.suffix == PARQUET:
-            with _whole_file(path) as part:
+            with whole_file(path) as part:
                 return _write_parquet(part, found)
         rows = list(found)
         tensors = _tensors(rows)
@@ -144,15 +142,3 @@ def _table(rows: list[TextVectors], schema: pa.Schema) -> pa.Table:
 def _vectors(numbers: Vectors, kind: pa.FixedSizeListType) -> pa.Array:
     """(n · D,) as n lists of D."""
     return pa.FixedSizeListArray.from_arrays(pa.array(numbers, pa.float32()), type=kind)
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    """A name beside `path`, whose file takes the place of `path` once the block is done."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -67,6 +67,16 @@ def read_hf(folder: Path, seed: int = 1) -> Bert:
             embedding, an untied decoder, a pickle.
         IntegrityError: a tensor is missing, superfluous or of another shape; a file is torn.
     """
+    bert, strangers = read_parts(folder, seed)
+    if new := [head for head in HEADS if bert.heads[head] == NEW]:
+        print(f"{folder}: has no trained {', '.join(new)}: new, random weights stand there", file=sys.stderr)
+    if strangers:
+        print(f"{folder}: left out, heads of other tasks: {', '.join(sorted(strangers))}", file=sys.stderr)
+    return bert
+
+
+def read_parts(folder: Path, seed: int = 1) -> tuple[Bert, dict[str, Tensor]]:
+    """As `read_hf`, with the tensors of other heads by name, and without a word on stderr about either."""
     architecture = read_architecture(folder)
     tokenizer = Tokenizer.load(folder)
     check_tokenizer(architecture, tokenizer, folder)
@@ -79,11 +89,7 @@ def read_hf(folder: Path, seed: int = 1) -> Bert:
     weights = {ours: found[theirs] for ours, theirs in ours_to_theirs.items() if theirs in found}
     weights |= {name: tensor for name, tensor in _new_heads(architecture, seed).items() if name not in weights}
     model = with_weights(architecture, weights, folder)
-    if new := [head for head in HEADS if heads[head] == NEW]:
-        print(f"{folder}: has no trained {', '.join(new)}: new, random weights stand there", file=sys.stderr)
-    if strangers:
-        print(f"{folder}: left out, heads of other tasks: {', '.join(strangers)}", file=sys.stderr)
-    return Bert(model, tokenizer, heads)
+    return Bert(model, tokenizer, heads), {name: found[name] for name in strangers}
 
 
 def write_hf(bert: Bert, folder: Path) -> None:
@@ -95,20 +101,29 @@ def write_hf(bert: Bert, folder: Path) -> None:
     Raises:
         FirthError: `folder` is not empty, or cannot be written.
     """
+    with whole_folder(folder, replaced=lambda _: False) as part:
+        write_parts(part, bert, hf_class(bert))
+
+
+def write_parts(
+    folder: Path, bert: Bert, kind: str, head: Mapping[str, Tensor] | None = None, said: Mapping[str, Any] | None = None
+) -> None:
+    """The same files in a folder that is there, as the class `kind` of `transformers`.
+
+    `head` are tensors that the class has beside the encoder, under its names; `said` goes into `config.json`.
+    """
     architecture = bert.model.architecture
     check_tokenizer(architecture, bert.tokenizer, folder)
-    kind = hf_class(bert)
     theirs = names(architecture)
-    weights = {}
+    weights = dict(head or {})
     for name, tensor in bert.model.state_dict().items():
-        head = head_of(name)
-        if head is None or bert.heads[head] == TRAINED:
-            prefix = PREFIX if kind != "BertModel" and head in (None, "pooler") else ""
+        part = head_of(name)
+        if part is None or bert.heads[part] == TRAINED:
+            prefix = PREFIX if kind != "BertModel" and part in (None, "pooler") else ""
             weights[prefix + theirs[name]] = tensor
-    with whole_folder(folder, replaced=lambda _: False) as part:
-        write_json(part / CONFIG, _config(architecture, bert.tokenizer, kind))
-        write_weights(part / WEIGHTS, weights)
-        bert.tokenizer.save(part, architecture.positions)
+    write_json(folder / CONFIG, _config(architecture, bert.tokenizer, kind) | dict(said or {}))
+    write_weights(folder / WEIGHTS, weights)
+    bert.tokenizer.save(folder, architecture.positions)
 
 
 def hf_class(bert: Bert) -> str:

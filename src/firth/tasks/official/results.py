@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from firth.canonical import file_sha256
-from firth.errors import DataError
-from firth.packing import ByteCount, Input, text_lines, unpacked
+from firth.packing import ByteCount, local, text_lines, unpacked
 
 
 @dataclass(frozen=True)
@@ -30,21 +29,6 @@ class Result:
         """All but `each`."""
         value = {"scorer": self.scorer, "scores": self.scores, "counts": self.counts, "notes": self.notes}
         return value | ({"types": self.types} if self.types else {})
-
-
-def local(path: Path) -> Input:
-    """A file of one's own, plain or packed by its ending.
-
-    Raises:
-        DataError: there is no such file.
-    """
-    if not path.is_file():
-        raise DataError("is a folder; expected a file" if path.is_dir() else "no such file", path)
-
-    def open_stream() -> IO[bytes]:
-        return path.open("rb")
-
-    return Input(name=path.name, where=str(path), size=path.stat().st_size, open=open_stream)
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:

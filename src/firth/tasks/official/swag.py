@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from firth.errors import DataError
-from firth.packing import ByteCount, unpacked
+from firth.packing import ByteCount, local, unpacked
 from firth.records import csv_rows
 from firth.tasks.official.glue_files import whole_number
 from firth.tasks.official.predictions import beside, read_predictions
-from firth.tasks.official.results import Result, local, row_count
+from firth.tasks.official.results import Result, row_count
 
 OFFICIAL = {"train": 73_546, "dev": 20_006}
 HEADER = ("", "video-id", "fold-ind", "startphrase", "sent1", "sent2", "gold-source",

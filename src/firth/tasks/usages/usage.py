@@ -31,6 +31,10 @@ class Usage(Protocol):
     nothing: ClassVar[Answer]
     """What is said of a record without text."""
 
+    @property
+    def columns(self) -> int:
+        """Outputs of the head for each row."""
+
     def read(self, encoder: Encoder, records: Sequence[Record], /) -> Reading:
         """The records as the encoder reads them."""
 
@@ -50,6 +54,11 @@ class TextLabels:
 
     fields: ClassVar[tuple[str, ...]] = ("text",)
     nothing: ClassVar[Answer] = {"prediction": None, "probability": None}
+
+    @property
+    def columns(self) -> int:
+        """Outputs of the head for each row."""
+        return len(self.labels)
 
     def read(self, encoder: Encoder, records: Sequence[Record], /) -> Reading:
         """One row a text."""
@@ -89,6 +98,11 @@ class Number:
     fields: ClassVar[tuple[str, ...]] = ("first", "second")
     nothing: ClassVar[Answer] = {"prediction": None}
 
+    @property
+    def columns(self) -> int:
+        """Outputs of the head for each row."""
+        return 1
+
     def read(self, encoder: Encoder, records: Sequence[Record], /) -> Reading:
         """One row a pair."""
         return _pairs(encoder, records, self.length)
@@ -112,6 +126,11 @@ class Choice:
 
     fields: ClassVar[tuple[str, ...]] = ("context", "endings")
     nothing: ClassVar[Answer] = {"prediction": None, "probability": None}
+
+    @property
+    def columns(self) -> int:
+        """Outputs of the head for each row."""
+        return 1
 
     def read(self, encoder: Encoder, records: Sequence[Record], /) -> Reading:
         """One row an ending."""
@@ -143,6 +162,11 @@ class Tags:
 
     fields: ClassVar[tuple[str, ...]] = ("tokens",)
     nothing: ClassVar[Answer] = {"tags": []}
+
+    @property
+    def columns(self) -> int:
+        """Outputs of the head for each row."""
+        return len(self.labels) + self.further
 
     def read(self, encoder: Encoder, records: Sequence[Record], /) -> Reading:
         """One row a word, or with `further` one a piece."""
@@ -176,6 +200,11 @@ class Span:
 
     fields: ClassVar[tuple[str, ...]] = ("context", "question")
     nothing: ClassVar[Answer] = {"answer": None, "start": None, "end": None, "score": None}
+
+    @property
+    def columns(self) -> int:
+        """Outputs of the head for each row."""
+        return 2
 
     def read(self, encoder: Encoder, records: Sequence[Record], /) -> Reading:
         """One row a piece of the context; of a long one, with windows, each in its turn."""
