@@ -38,6 +38,15 @@ def state_folder(root: Path | None = None) -> Path:
     return folder.resolve()
 
 
+def kept_folder(name: str) -> Path:
+    """Where results that cost much are kept: `.firth/NAME`; outside of a project `firth/NAME` of the user's cache."""
+    try:
+        return state_folder() / name
+    except FirthError:
+        cache = os.environ.get("XDG_CACHE_HOME")
+        return (Path(cache) if cache else Path.home() / ".cache") / "firth" / name
+
+
 def run_folder(stage: str, fingerprint: str, root: Path | None = None) -> Path:
     """`.firth/runs/<stage>/<fingerprint>`: checkpoints and the metrics log of one training, outside DVC's outputs.
 

@@ -17,7 +17,7 @@ from firth.registry.gate import Scores
 from firth.registry.singles import Singles, keep, kept
 from firth.registry.versions import SCORES_TAG, fetch_folder, load_checked, scores_of, scores_tag
 from firth.tasks.words.suites import TaskSet, score_words
-from firth.tracking.evidence import MLM, Measured, task_result, word_conditions
+from firth.tracking.evidence import MLM, Measured, settings_of, system_of, task_result, word_conditions
 from firth.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -96,15 +96,15 @@ def _score_task(root: Path, params: Params, candidate: Candidate, champion: Mode
     folder = root / "data" / "examples" / task
     wanted = candidate.scores.conditions[task]
     _check_examples(folder, wanted)
-    mode = wanted["mode"]
-    settings = params.evaluation.model_copy(update={"encoders": [candidate.model], "modes": [mode]})
+    way = wanted["mode"]
+    settings = params.evaluation.model_copy(update={"encoders": [candidate.model], **settings_of(way)})
     source = from_folder(fetch_folder(candidate.name, champion), "champion", settings)
     scored = score_task(load(folder), {candidate.model: source}, settings)
-    measured = task_result(scored.results, candidate.model, [mode])
+    measured = task_result(scored.results, candidate.model, [way])
     if measured is None:
         return _Scored({}, None)
-    ((system, records),) = scored.predictions.items()
-    return _Scored({task: measured}, Singles.of(scored.results, system, records))
+    system = system_of(candidate.model, way)
+    return _Scored({task: measured}, Singles.of(scored.results, system, scored.predictions[system]))
 
 
 def _check_examples(folder: Path, wanted: Mapping[str, Any]) -> None:

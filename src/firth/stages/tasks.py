@@ -8,8 +8,10 @@ from pathlib import Path
 from firth.canonical import write_atomic, write_json
 from firth.config import load_params
 from firth.errors import FirthError
+from firth.project import kept_folder
 from firth.stages.run import run_stage
 from firth.tasks.examples.files import load
+from firth.tasks.usages.cells import Cells
 from firth.tasks.usages.encoders import configured
 from firth.tasks.usages.score import score_task, summary
 
@@ -25,9 +27,9 @@ def main(argv: list[str]) -> None:
     task = argv[0]
     if task not in params.tasks:
         raise FirthError(f"no task {task!r} in params.yaml; there are: {', '.join(params.tasks) or 'none'}")
-    scored = score_task(
-        load(Path("data/examples") / task), configured(params.evaluation, VECTORS, BERT), params.evaluation
-    )
+    settings = params.evaluation
+    encoders = configured(settings, VECTORS, BERT)
+    scored = score_task(load(Path("data/examples") / task), encoders, settings, Cells(kept_folder("cells")))
     output = Path("data/tasks") / task
     shutil.rmtree(output, ignore_errors=True)
     for system in scored.predictions:

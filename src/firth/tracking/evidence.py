@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from firth.canonical import read_json, value_sha256
 from firth.config import load_params
 from firth.config.evaluation import BERT_SUITES, WORD_SUITES
+from firth.config.usages import Evaluation, HeadName, Mode
 from firth.tasks.words.suites import METRICS
 from firth.tracking.trained import WORD_MODELS, output_of, weights_sha256
 
@@ -60,7 +61,7 @@ def evidence(root: Path, model: str) -> dict[str, Measured]:
     for path in sorted((root / "data" / "tasks").glob("*/results.json")):
         results = read_json(path)
         if "systems" in results and results.get("weights", {}).get(model) == weights:
-            measured = task_result(results, model, load_params(root / "params.yaml").evaluation.modes)
+            measured = task_result(results, model, ways(load_params(root / "params.yaml").evaluation))
             if measured is not None:
                 found[results["task"]] = measured
     return found
@@ -73,13 +74,29 @@ def stage_that_measures(suite: str, model: str) -> str:
     return model if suite == MLM else f"tasks@{suite}"
 
 
-def task_result(results: Mapping[str, Any], model: str, modes: Sequence[str]) -> Measured | None:
-    """What a task's `results.json` says of the system of `model` in the first of `modes` that it was measured in."""
-    systems = {item["mode"]: item for item in results["systems"] if item["encoder"] == model}
-    mode = next((mode for mode in modes if mode in systems), None)
-    if mode is None:
+def ways(settings: Evaluation) -> list[str]:
+    """How the encoders are used, as rows of the tables are named: `frozen`, `finetuned`, `bilstm` and so on."""
+    return [_way(mode, head) for mode in settings.modes for head in settings.heads]
+
+
+def settings_of(way: str) -> dict[str, Any]:
+    """Settings of an evaluation that measures this way alone."""
+    mode, head = next((mode, head) for mode in get_args(Mode) for head in get_args(HeadName) if _way(mode, head) == way)
+    return {"modes": [mode], "heads": [head], "ensemble": False}
+
+
+def _way(mode: Mode, head: HeadName) -> str:
+    parts = [] if mode == "frozen" else [mode]
+    return "-".join(parts if head == "linear" else [*parts, head]) or mode
+
+
+def task_result(results: Mapping[str, Any], model: str, ways: Sequence[str]) -> Measured | None:
+    """What a task's `results.json` says of `model`, used in the first of `ways` in which it was measured."""
+    systems = {item["system"]: item for item in results["systems"]}
+    way = next((way for way in ways if system_of(model, way) in systems), None)
+    if way is None:
         return None
-    system = systems[mode]
+    system = systems[system_of(model, way)]
     examples = int(results["examples"]["dev"])
     return Measured(
         score=system["score"],
@@ -87,17 +104,26 @@ def task_result(results: Mapping[str, Any], model: str, modes: Sequence[str]) ->
         high=system["high"],
         covered=examples,
         total=examples,
-        conditions=task_conditions(results, mode),
+        conditions=task_conditions(results, way),
         metric=f"{results['task']}/{results['metric']}",
         tie_with_majority=bool(system["tie_with_majority"]),
     )
 
 
-def task_conditions(results: Mapping[str, Any], mode: str) -> dict[str, Any]:
+def system_of(model: str, way: str) -> str:
+    """The name of a row of the tables."""
+    return model if way == "frozen" else f"{model}-{way}"
+
+
+def task_conditions(results: Mapping[str, Any], way: str) -> dict[str, Any]:
     """What must be equal for two scores on a task to be comparable; which encoders stood beside is no part of it."""
-    unused = {"encoders", "reference", "modes", "bootstrap", "finetuning" if mode == "frozen" else "head"}
+    unused = {"encoders", "reference", "modes", "heads", "bootstrap", "ensemble"}
+    if "finetuned" not in way:
+        unused |= {"vectors_learning_rate", "finetuning", "protocol", "grid"}
+    if "bilstm" not in way:
+        unused |= {"bilstm"} if "finetuned" in way else {"bilstm", "restarts"}
     settings = {key: value for key, value in results["settings"].items() if key not in unused}
-    return {**results["digests"], "metric": results["metric"], "mode": mode, "settings": value_sha256(settings)}
+    return {**results["digests"], "metric": results["metric"], "mode": way, "settings": value_sha256(settings)}
 
 
 def word_conditions(suite: str, digests: Mapping[str, str], restrict_vocabulary: int) -> dict[str, Any]:
