@@ -192,3 +192,45 @@ def test_the_last_task_stays(project: Path) -> None:
         firth("remove", "disflqa")
     with pytest.raises(FirthError, match="ner: not a task; there are: disflqa"):
         firth("remove", "ner")
+
+
+def test_an_official_set_is_added_by_its_name(project: Path) -> None:
+    folder = project / "GLUE" / "RTE"
+    folder.mkdir(parents=True)
+    for side, count in (("train", 8), ("dev", 4)):
+        rows = [
+            f"{n}\tIt {side} rains {n}.\tIt is wet {n}.\t{('entailment', 'not_entailment')[n % 2]}"
+            for n in range(count)
+        ]
+        (folder / f"{side}.tsv").write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *rows]) + "\n")
+    said = firth("add", "rte", "--official", "glue/rte", "--data", "GLUE", "--train-examples", "6", "--gate", "0.5")
+    assert "train: 6 of 8 examples" in said
+    assert "glue/rte: dev 4 of 277 (subset), train 8 of 2,490 (subset)" in said
+    task = load_params(project / "params.yaml").tasks["rte"]
+    assert (task.kind, task.format, task.published, task.title) == ("pair", "glue", "rte", "GLUE: RTE")
+    assert (task.train_examples, task.dev_examples, task.keep_repeats) == (6, 1_000_000, True)
+    assert task.train.kind == "files"
+    assert task.train.path == "GLUE/RTE/train.tsv"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--official", "glue/rte"), "--official goes with --data FOLDER"),
+        (("--official", "glue/rte", "--data", ".", "--task", "pair"), "it says itself what they are"),
+        (("--official", "squad2", "--data", "."), "squad2: no official set; there are glue/cola"),
+        (("--data", "."), "say --task KIND --train FILE, or --official SET --data FOLDER"),
+        (("--task", "text"), "say --task KIND --train FILE, or --official SET --data FOLDER"),
+        (
+            ("--official", "glue/rte", "--data", ".", "--text-field", "a"),
+            "--text-field is for text tasks, not for pair",
+        ),
+    ],
+)
+def test_an_official_set_says_itself_what_it_is(project: Path, arguments: tuple[str, ...], said: str) -> None:
+    before = (project / "params.yaml").read_text()
+    for side in ("train", "dev"):
+        (project / f"{side}.tsv").write_text("")
+    with pytest.raises(FirthError, match=said):
+        firth("add", "rte", *arguments)
+    assert (project / "params.yaml").read_text() == before

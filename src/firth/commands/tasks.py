@@ -45,8 +45,8 @@ def list_tasks() -> None:
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="Name of the task: lower-case letters, digits, hyphens.")],
-    kind: Annotated[str, typer.Option("--task", help="text, pair, span, tagging, number or choice.")],
-    train: Annotated[str, typer.Option(help="File of labelled examples, plain or gz, bz2, xz, zst.")],
+    kind: Annotated[str | None, typer.Option("--task", help="text, pair, span, tagging, number or choice.")] = None,
+    train: Annotated[str | None, typer.Option(help="File of labelled examples, plain or gz, bz2, xz, zst.")] = None,
     dev: Annotated[
         str | None, typer.Option(help="File to score on; default: a share of the other one, by hash.")
     ] = None,
@@ -54,9 +54,14 @@ def add(
         str | None,
         typer.Option("--format", help="csv, tsv, jsonl or (span) squad; default: by the ending. Tagging has conll."),
     ] = None,
+    official: Annotated[
+        str | None,
+        typer.Option(help="A published set instead: glue/mrpc (…), squad, conll2003, swag; with --data its folder."),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of the --official set's files, as distributed.")] = None,
     title: Annotated[str | None, typer.Option(help="What the data set is, as shown in tables; default: NAME.")] = None,
-    licence: Annotated[str, typer.Option(help="Licence of the data, shown in the report.")] = "not stated",
-    attribution: Annotated[str, typer.Option(help="Whom to credit.")] = "the owner of this project",
+    licence: Annotated[str | None, typer.Option(help="Licence of the data, shown in the report.")] = None,
+    attribution: Annotated[str | None, typer.Option(help="Whom to credit.")] = None,
     text_field: Annotated[str | None, typer.Option(help="text: field of the text; default: text.")] = None,
     first_field: Annotated[str | None, typer.Option(help="pair, number: field of the first text [first].")] = None,
     second_field: Annotated[str | None, typer.Option(help="pair, number: field of the second text [second].")] = None,
@@ -124,7 +129,7 @@ def add(
     if decisive and gate is None:
         raise ConfigError("--decisive goes with --gate MINIMUM: what decides also has a smallest score")
     given = {
-        "title": title or name, "licence": licence, "attribution": attribution, "text_field": text_field,
+        "title": title, "licence": licence, "attribution": attribution, "text_field": text_field,
         "first_field": first_field, "second_field": second_field, "label_field": label_field,
         "labels": separated(labels), "score_field": score_field, "score_range": range_of(score_range),
         "start_field": start_field, "ending_fields": separated(ending_fields),
@@ -134,19 +139,41 @@ def add(
         "metric": metric, "dev_share": dev_share, "train_examples": train_examples, "dev_examples": dev_examples,
         "length": length,
     }  # fmt: skip
+    if official is None:
+        if kind is None or train is None or data is not None:
+            raise ConfigError("say --task KIND --train FILE, or --official SET --data FOLDER")
+        given = {"title": name, "licence": "not stated", "attribution": "the owner of this project"} | _filled(given)
+    else:
+        if data is None or not kind is train is dev is format_ is None:
+            raise ConfigError("--official goes with --data FOLDER, which holds its files; it says itself what they are")
+        kind, train, dev, given, format_ = _official(official, data, given)
     overrides = [f"tasks.{name}={json.dumps(describe_task(kind, train, dev, root, given, format_))}"]
     if gate is not None:
         overrides.append(f"gate.bert.suites.{name}={json.dumps({'minimum': gate, 'max_loss': 0.02})}")
     if decisive:
         overrides.append(f"gate.bert.decisive={name}")
     written, params = with_overrides(text, overrides, said="firth task add")
-    _show(name, params, root)
+    _show(name, params, root, official)
     path.write_text(written, encoding="utf-8")
     print(f"params.yaml: task {name}, pinned as {params.tasks[name].train.sha256[:12]}…")
     if gate is not None:
         print(f"the gate: {_demands(params, name)}")
         if "bert" not in params.gate.models or "bert" not in params.evaluation.encoders:
             print("note: gate.models and evaluation.encoders must name bert for that to be asked")
+
+
+def _official(name: str, data: str, given: dict[str, Any]) -> tuple[str, str, str, dict[str, Any], str]:
+    """Kind, train and dev file, parameters and format of an official set, with what is said otherwise."""
+    from firth.tasks.examples.named import entry_of, files_of, official_set
+
+    found = official_set(name)
+    files = files_of(found, Path(data))
+    entry = entry_of(found) | _filled(given)
+    return entry.pop("kind"), str(files["train"]), str(files["dev"]), entry, entry.pop("format")
+
+
+def _filled(given: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if value is not None}
 
 
 @app.command()
@@ -204,11 +231,13 @@ def remove(name: Annotated[str, typer.Argument(help="Name of a task.")]) -> None
     print(f"params.yaml: without {', '.join(removed)}")
 
 
-def _show(name: str, params: Params, root: Path) -> None:
-    """Read the files of task `name` as a run would, and print what is in them."""
+def _show(name: str, params: Params, root: Path, official: str | None = None) -> None:
+    """Read the files of task `name` as a run would, and print what is in them, and how much of the official set."""
     from firth.tasks.examples.build import build
     from firth.tasks.examples.describe import counted, shown, spread
     from firth.tasks.examples.files import load
+    from firth.tasks.examples.named import official_set
+    from firth.tasks.official.results import row_count
 
     task = params.tasks[name]
     with tempfile.TemporaryDirectory(prefix="firth-examples-") as folder:
@@ -217,6 +246,9 @@ def _show(name: str, params: Params, root: Path) -> None:
     for side, found in (("train", examples.train), ("dev", examples.dev)):
         held = _listed(counted(found)) or spread(found)
         print(f"{side}: {len(found)} of {examples.manifest['available'][side]} examples{held and f': {held}'}")
+    if official is not None:
+        available, rows = examples.manifest["available"], official_set(official).rows
+        print(f"{official}: " + ", ".join(f"{side} {row_count(available[side], rows[side])}" for side in available))
     for row in examples.manifest["left_out"]:
         print(f"left out: {row['examples']} — {row['reason']} (such as {row['example']})")
     for example in examples.train[:2]:

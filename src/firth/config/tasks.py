@@ -20,8 +20,15 @@ SQUAD_LENGTH, SQUAD_STRIDE, QUERY_LENGTH = 384, 128, 64
 TaskName = Annotated[str, StringConstraints(pattern=TASK_NAME.pattern)]
 Kind = Literal["text", "pair", "span", "tagging", "number", "choice"]
 Published = Literal[
-    "", "sst-2", "cola", "mrpc", "qqp", "sts-b", "mnli", "qnli", "rte", "squad-1.1", "conll-2003", "swag"
+    "", "sst-2", "cola", "mrpc", "qqp", "sts-b", "mnli", "qnli", "rte", "wnli", "squad-1.1", "conll-2003", "swag"
 ]  # fmt: skip
+
+GLUE_SETS = {
+    "text": ("cola", "sst-2"),
+    "pair": ("mrpc", "qqp", "mnli", "qnli", "rte", "wnli"),
+    "number": ("sts-b",),
+}
+GLUE_FORMAT = "glue: an official file of the set that `published` names, read by its own columns and labels."
 
 
 class LocalFile(Section):
@@ -67,14 +74,29 @@ class TaskData(Section):
     published: Published = Field(
         default="", description="Name of the official data set, where it is one: the report then adds published scores."
     )
+    keep_repeats: bool = Field(
+        default=False,
+        description="Keep training examples whose texts are on the dev side, too, as scores of official sets do.",
+    )
     seed: Seed = 1
+
+    @model_validator(mode="after")
+    def _glue_names_its_own_fields(self) -> Self:
+        if getattr(self, "format", "") != "glue":
+            return self
+        if self.published not in (sets := GLUE_SETS[self.kind]):  # type: ignore[attr-defined]
+            raise ValueError(f"format glue goes with published: {' | '.join(sets)}; found {self.published!r}")
+        for name in ("text_field", "first_field", "second_field", "label_field", "score_field", "group_field"):
+            if name in (own := type(self).model_fields) and getattr(self, name) != own[name].default:
+                raise ValueError(f"{name}: format glue has columns of its own; leave it out")
+        return self
 
 
 class TextTask(TaskData):
     """A label for one text."""
 
     kind: Literal["text"]
-    format: Literal["csv", "tsv", "jsonl"]
+    format: Literal["csv", "tsv", "jsonl", "glue"] = Field(description=GLUE_FORMAT)
     text_field: str = Field(default="text", min_length=1)
     label_field: str = Field(default="label", min_length=1)
     labels: list[str] = Field(
@@ -87,7 +109,7 @@ class PairTask(TaskData):
     """A label for two texts."""
 
     kind: Literal["pair"]
-    format: Literal["csv", "tsv", "jsonl"]
+    format: Literal["csv", "tsv", "jsonl", "glue"] = Field(description=GLUE_FORMAT)
     first_field: str = Field(default="first", min_length=1)
     second_field: str = Field(default="second", min_length=1)
     label_field: str = Field(default="label", min_length=1)
@@ -180,7 +202,7 @@ class NumberTask(TaskData):
     """
 
     kind: Literal["number"]
-    format: Literal["csv", "tsv", "jsonl"]
+    format: Literal["csv", "tsv", "jsonl", "glue"] = Field(description=GLUE_FORMAT)
     first_field: str = Field(default="first", min_length=1)
     second_field: str = Field(default="second", min_length=1)
     score_field: str = Field(default="score", min_length=1)

@@ -13,6 +13,7 @@ from firth.packing import ByteCount, unpacked
 from firth.tasks.examples.conll import read_tagged
 from firth.tasks.examples.files import Example, write
 from firth.tasks.examples.found import Found, LeftOut
+from firth.tasks.examples.glue import read_glue
 from firth.tasks.examples.readers import read_choices, read_numbers, read_pairs, read_spans, read_texts
 from firth.tasks.examples.source import open_file
 from firth.tasks.examples.split import by_group, subset, without_dev_texts
@@ -26,7 +27,8 @@ def build(name: str, task: AnyTask, folder: Path, root: Path) -> dict[str, Any]:
     """Write `train.jsonl`, `dev.jsonl` and `manifest.json` of task `name` to `folder`; the manifest.
 
     With a dev file each file is a side; else groups are parted by hash. Train examples that repeat a dev text are left
-    out. The same files, parameters and seed give the same bytes, whatever the order of the examples in the files.
+    out, unless `keep_repeats` says otherwise. The same files, parameters and seed give the same bytes, whatever the
+    order of the examples in the files.
 
     Args:
         name: of the task, which leads the ids of its examples.
@@ -47,7 +49,8 @@ def build(name: str, task: AnyTask, folder: Path, root: Path) -> dict[str, Any]:
     else:
         train = [item.example for item in found]
         dev = [item.example for item in _read(name, task, task.dev, root, left_out)]
-    train = without_dev_texts(train, dev, task.kind, left_out)
+    if not task.keep_repeats:
+        train = without_dev_texts(train, dev, task.kind, left_out)
     for side, examples in (("train", train), ("dev", dev)):
         if not examples:
             raise DataError(f"tasks.{name}: no example is left on the {side} side{_said(left_out)}")
@@ -82,6 +85,8 @@ def _read(name: str, task: AnyTask, file: AnyFile, root: Path, left_out: LeftOut
         if not stream.peek(1):
             raise DataError("empty file", source.where)
         match task:
+            case TextTask(format="glue") | PairTask(format="glue") | NumberTask(format="glue"):
+                yield from read_glue(stream, source, task, left_out)
             case TextTask():
                 yield from read_texts(stream, source, task, left_out)
             case PairTask():

@@ -6,7 +6,7 @@ Columns are found by the header, so that files with fewer columns than the offic
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,8 +89,12 @@ def header_of(header: Sequence[str]) -> str:
 
 
 def _read(path: Path, task: GlueTask, side: Side) -> GlueFile:
-    listed = [(number, line.split("\t")) for number, line in lines(path) if line]
-    where = str(path)
+    return parse(lines(path), str(path), task, side)
+
+
+def parse(numbered: Iterable[tuple[int, str]], where: str, task: GlueTask, side: Side) -> GlueFile:
+    """What stands in the numbered lines of a file; errors as for `read_gold`, and lead with `where`."""
+    listed = [(number, line.split("\t")) for number, line in numbered if line]
     if not listed:
         raise DataError("empty file", where)
     columns = _columns(listed[0][1], task, side, where, listed[0][0])

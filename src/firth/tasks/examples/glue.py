@@ -1,0 +1,52 @@
+"""Examples of GLUE's official files, read as the scorer reads them: by the set's columns, labels and numbers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from firth.config.tasks import NumberTask, PairTask, TextTask
+from firth.errors import DataError
+from firth.packing import Input, text_lines
+from firth.records import tidy
+from firth.tasks.examples.found import Found, LeftOut
+from firth.tasks.official.glue import TASKS, GlueTask
+from firth.tasks.official.glue_files import GlueRow, parse
+
+PARTS = "a part of a record whose text has a line break"
+
+
+def glue_set(published: str) -> GlueTask:
+    """The set that `tasks.T.published` names; both dev sides of MNLI have one set of columns."""
+    return TASKS["mnli-m" if published == "mnli" else published]
+
+
+def read_glue(
+    stream: io.BufferedReader[Any], source: Input, task: TextTask | PairTask | NumberTask, left_out: LeftOut
+) -> Iterator[Found]:
+    """Examples of a train or dev file, as the readers of other formats give them; ids are left to what they hold.
+
+    Raises:
+        DataError: this is not such a file of the set (`official.glue_files.read_gold`), or a text is empty.
+    """
+    official = glue_set(task.published)
+    numbered = ((number, line.rstrip("\r\n")) for number, line in text_lines(stream, source.where))
+    found = parse(numbered, source.where, official, "dev")
+    for _ in range(found.broken):
+        left_out.add(PARTS, source.where)
+    listed = () if isinstance(task, NumberTask) else task.labels
+    for row in found.rows:
+        texts = [_filled(text, column, source, row) for text, column in zip(row.texts, official.texts, strict=True)]
+        if listed and row.label not in listed:
+            left_out.add(f"its label {row.label!r} is not among those listed", " ".join(texts))
+            continue
+        names = ("text",) if isinstance(task, TextTask) else ("first", "second")
+        answer = {"score": float(str(row.label))} if isinstance(task, NumberTask) else {"label": row.label}
+        yield Found({**dict(zip(names, texts, strict=True)), **answer}, "\n".join(texts))
+
+
+def _filled(text: str, column: str, source: Input, row: GlueRow) -> str:
+    if not text.strip():
+        raise DataError(f"column {column!r} is empty", source.where, row.line)
+    return tidy(text)

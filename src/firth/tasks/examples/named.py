@@ -1,0 +1,129 @@
+"""Official data sets by name, out of a folder as they are distributed: what a task's entry would say of them.
+
+Files may be plain or packed, and parts of a set may say so behind its name (`train_subset.tsv.xz`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firth.config.tasks import GLUE_SETS
+from firth.errors import ConfigError, DataError
+from firth.packing import unpacked_name
+from firth.tasks.official.glue import TASKS, Side
+from firth.tasks.official.swag import OFFICIAL as SWAG_ROWS
+
+ALL = 1_000_000
+"""More examples than any of these sets has."""
+GLUE_PREFIX = "glue/"
+GLUE_LENGTH, CONLL_LENGTH = 128, 128
+_METRICS = {"cola": "matthews", "mrpc": "f1", "qqp": "f1", "sts-b": "pearson_spearman"}
+"""Of GLUE's sets; accuracy for the others."""
+
+
+@dataclass(frozen=True)
+class OfficialSet:
+    """A data set as it is distributed: names of its files begin with these, their endings are `ending`'s."""
+
+    entry: Mapping[str, Any]
+    folder: str
+    begins: Mapping[Side, str]
+    ending: str
+    rows: Mapping[Side, int]
+
+
+def official_sets() -> dict[str, OfficialSet]:
+    """All of them by the names that `firth score` has, too."""
+    return {
+        **{f"{GLUE_PREFIX}{name}": _glue(name) for name in TASKS if name != "ax"},
+        "squad": OfficialSet(
+            {
+                "kind": "span", "format": "squad", "published": "squad-1.1", "title": "SQuAD 1.1",
+                "licence": "CC BY-SA 4.0", "attribution": "Rajpurkar et al. (2016)",
+            },
+            "squad", {"train": "train-v1.1", "dev": "dev-v1.1"}, ".json", {"train": 87_599, "dev": 10_570},
+        ),
+        "conll2003": OfficialSet(
+            {
+                "kind": "tagging", "format": "conll", "published": "conll-2003", "title": "CoNLL-2003, English",
+                "licence": "research use only (Reuters text)", "attribution": "Tjong Kim Sang and De Meulder (2003)",
+                "length": CONLL_LENGTH,
+            },
+            "conll2003", {"train": "eng.train", "dev": "eng.testa"}, "", {"train": 14_041, "dev": 3_250},
+        ),
+        "swag": OfficialSet(
+            {
+                "kind": "choice", "format": "csv", "published": "swag", "title": "SWAG", "context_field": "sent1",
+                "start_field": "sent2", "licence": "MIT", "attribution": "Zellers et al. (2018)",
+            },
+            "swag", {"train": "train", "dev": "val"}, ".csv",
+            {"train": SWAG_ROWS["train"], "dev": SWAG_ROWS["dev"]},
+        ),
+    }  # fmt: skip
+
+
+def official_set(name: str) -> OfficialSet:
+    """The one called `name`.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    sets = official_sets()
+    if name.lower() not in sets:
+        raise ConfigError(f"{name}: no official set; there are {', '.join(sets)}")
+    return sets[name.lower()]
+
+
+def files_of(found: OfficialSet, data: Path) -> dict[Side, Path]:
+    """Both files of a set in the folder `data`, or in the one of the set's name below it.
+
+    Raises:
+        DataError: one is missing, or several could be meant.
+    """
+    if not data.is_dir():
+        raise DataError("no such folder", data)
+    inner = [path for path in data.iterdir() if path.is_dir() and path.name.lower() == found.folder.lower()]
+    folder = inner[0] if inner else data
+    return {side: _file(folder, found.begins[side], found.ending) for side in ("train", "dev")}
+
+
+def entry_of(found: OfficialSet) -> dict[str, Any]:
+    """What a task's entry says of the set, but for its files: everything is kept, as its published scores ask for."""
+    return {**found.entry, "train_examples": ALL, "dev_examples": ALL, "keep_repeats": True}
+
+
+def _glue(name: str) -> OfficialSet:
+    task = TASKS[name]
+    published = "mnli" if name.startswith("mnli") else name
+    (kind,) = (kind for kind, sets in GLUE_SETS.items() if published in sets)
+    return OfficialSet(
+        {
+            "kind": kind, "format": "glue", "published": published, "title": f"GLUE: {task.title}",
+            "licence": "the set's own; research", "attribution": "GLUE (Wang et al., 2019) and the authors of the set",
+            "metric": _METRICS.get(name, "accuracy"), "length": GLUE_LENGTH,
+        },
+        task.folder, {"train": "train", "dev": task.dev}, ".tsv", task.rows,
+    )  # fmt: skip
+
+
+def _file(folder: Path, begin: str, ending: str) -> Path:
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file() and unpacked_name(path.name).endswith(ending) and _begins(unpacked_name(path.name), begin)
+    ]
+    exact = [path for path in found if unpacked_name(path.name) == f"{begin}{ending}"]
+    chosen = exact or found
+    if not chosen:
+        raise DataError(f"no file {begin}{ending} there, plain or packed", folder)
+    if len(chosen) > 1:
+        raise DataError(f"several files could be {begin}{ending}: {', '.join(path.name for path in chosen)}", folder)
+    return chosen[0]
+
+
+def _begins(name: str, begin: str) -> bool:
+    """Whether `name` is `begin`, or goes on with something that is no further part of the word."""
+    return name.startswith(begin) and not name[len(begin) : len(begin) + 1].isalnum()
