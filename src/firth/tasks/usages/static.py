@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from firth.tasks.usages.bags import Bags, Words, mean_rows
 from firth.tasks.usages.reading import Around, Floats, Integers, Reading, Windows
+from firth.tasks.usages.rows import MULTIPLE
 from firth.tokens.words import SENTENCE_END, word_pattern
 from firth.vectors.vectors import Vectors
+
+BLOCK = 256
+"""Examples whose rows are made at a time."""
 
 
 class StaticEncoder:
@@ -20,9 +27,11 @@ class StaticEncoder:
     """
 
     def __init__(self, vectors: Vectors) -> None:
+        self.vocabulary = vectors.vocabulary
         self._ids = vectors.vocabulary.ids
         words = vectors.vocabulary.words
-        self._matrix = np.concatenate([vectors.matrix, np.zeros((1, vectors.matrix.shape[1]), np.float32)])
+        self.matrix = np.concatenate([vectors.matrix, np.zeros((1, vectors.matrix.shape[1]), np.float32)])
+        self.unknown = len(self.matrix) - 1
         self._lowercase = all(word == word.lower() for word in words)
         digits = {character for word in words for character in word if character.isdecimal()}
         self._zeros = digits == {"0"}
@@ -30,27 +39,18 @@ class StaticEncoder:
 
     def texts(self, texts: Sequence[str], length: int) -> Reading:
         """The mean of the words' vectors."""
-        return _single([self._mean(text, length) for text in texts])
+        return _reading([Words("single", [self._text(text, length)]) for text in texts])
 
     def pairs(self, firsts: Sequence[str], seconds: Sequence[str], length: int) -> Reading:
-        """[u, v, |u − v|, u * v] of the two texts' means (Conneau et al. 2017); `length` words of each."""
-        rows = []
-        for first, second in zip(firsts, seconds, strict=True):
-            u, v = self._mean(first, length), self._mean(second, length)
-            rows.append(np.concatenate([u, v, np.abs(u - v), u * v]))
-        return _single(rows)
+        """[u, v, |u − v|, u * v] of the two texts' means; `length` words of each."""
+        both = zip(firsts, seconds, strict=True)
+        return _reading([Words("pair", [self._text(text, length) for text in pair]) for pair in both])
 
     def choices(self, contexts: Sequence[str], endings: Sequence[Sequence[str]], length: int) -> Reading:
-        """[v, |u − v|, u * v] of the context's mean u and each ending's mean v.
-
-        As in `pairs` but for u alone, which would add the same to all endings of a context.
-        """
-        rows = []
-        for context, listed in zip(contexts, endings, strict=True):
-            u = self._mean(context, length)
-            means = np.stack([self._mean(ending, length) for ending in listed])
-            rows.append(np.concatenate([means, np.abs(means - u), means * u], axis=1))
-        return Reading(rows, _counts(rows))
+        """[v, |u − v|, u * v] of the context's mean u and each ending's mean v."""
+        both = zip(contexts, endings, strict=True)
+        inputs = [Words("choice", [self._text(text, length) for text in (one, *listed)]) for one, listed in both]
+        return _reading(inputs, [len(listed) for listed in endings])
 
     def words(
         self,
@@ -61,34 +61,51 @@ class StaticEncoder:
     ) -> Reading:
         """[vector of the word before, of the word, of the word behind]; of `around` these are the two at the edges."""
         del further  # words have no pieces
-        rows = []
+        inputs = []
         for number, sentence in enumerate(sentences):
             before, after = around[number] if around else Around((), ())
             edge = [*before[-1:]]
             read = [*edge, *sentence[:length], *(after[:1] if len(sentence) <= length else ())]
-            vectors = _with_neighbours(np.stack([self._mean(word, length) for word in read]))
-            rows.append(vectors[len(edge) : len(edge) + len(sentence[:length])])
-        return Reading(rows, _counts(rows))
+            own = (len(edge), len(edge) + len(sentence[:length]))
+            inputs.append(Words("tokens", [self._positions(read, length)], own))
+        return _reading(inputs, [item.own[1] - item.own[0] for item in inputs])
 
     def spans(
         self, questions: Sequence[str], contexts: Sequence[str], length: int, windows: Windows | None = None
     ) -> Reading:
         """[word before, word, word behind, word * mean of the question] for each of the context's words.
 
-        The question's mean alone would add the same to every word of a context, and the choice is among these.
         Vectors need no windows: where a BERT has some, the context is read whole at once.
         """
-        rows, spans = [], []
+        inputs, spans = [], []
         for question, context in zip(questions, contexts, strict=True):
             found = self._words(context)[: length if windows is None else None]
-            vectors = self._matrix[[number for number, _, _ in found]]
-            rows.append(np.concatenate([_with_neighbours(vectors), vectors * self._mean(question, length)], axis=1))
+            read = [_singles(number for number, _, _ in found), self._text(question, length)]
+            inputs.append(Words("tokens", read, (0, len(found))))
             spans.append(np.array([[start, end] for _, start, end in found], dtype=np.int64).reshape(-1, 2))
-        return Reading(rows, _counts(rows), spans)
+        return _reading(inputs, [len(span) for span in spans], spans)
 
     def features(self, reading: Reading) -> Floats:
         """The rows, float32."""
-        return np.concatenate(reading.inputs) if len(reading.inputs) else np.zeros((0, self.width), np.float32)
+        out: Floats = np.empty((int(reading.starts[-1]), self._wide(reading)), np.float32)
+        for first in range(0, len(reading.inputs), BLOCK):
+            rows = mean_rows(reading.inputs[first : first + BLOCK], self._means, self.unknown)
+            out[reading.starts[first] : reading.starts[first] + len(rows)] = rows.numpy()
+        return out
+
+    def _wide(self, reading: Reading) -> int:
+        if not len(reading.inputs):
+            return self.width
+        item: Words = reading.inputs[0]
+        return self.width * ((4 if item.asked else 3) if item.form == "tokens" else MULTIPLE[item.form])
+
+    def _means(self, bags: Bags) -> Tensor:
+        if len(bags.ids) == len(bags.starts):
+            return torch.from_numpy(self.matrix[bags.ids])
+        means = np.empty((len(bags.starts), self.width), np.float32)
+        for number, ids in enumerate(np.split(bags.ids, bags.starts[1:])):
+            means[number] = self.matrix[ids].mean(axis=0)
+        return torch.from_numpy(means)
 
     def _words(self, text: str) -> list[tuple[int, int, int]]:
         """(row of the vector, first character, character behind) of each word; the last row, zeros, for an unknown."""
@@ -97,7 +114,7 @@ class StaticEncoder:
             sorted(c for c in set(plain) if unicodedata.category(c) in ("Mn", "Mc"))
         )  # fmt: skip
         return [
-            (self._ids.get(self._form(match.group()), len(self._matrix) - 1), match.start(), match.end())
+            (self._ids.get(self._form(match.group()), self.unknown), match.start(), match.end())
             for match in word_pattern(marks).finditer(plain)
             if match.group() != SENTENCE_END
         ]
@@ -106,22 +123,26 @@ class StaticEncoder:
         word = word.lower() if self._lowercase else word
         return "".join("0" if c.isdecimal() else c for c in word) if self._zeros else word
 
-    def _mean(self, text: str, length: int) -> Floats:
-        known = [number for number, _, _ in self._words(text)[:length] if number < len(self._matrix) - 1]
-        mean: Floats = self._matrix[known].mean(axis=0) if known else self._matrix[-1]
-        return mean
+    def _text(self, text: str, length: int) -> Bags:
+        """A position for each word."""
+        return _singles(number for number, _, _ in self._words(text)[:length])
+
+    def _positions(self, words: Sequence[str], length: int) -> Bags:
+        """A position for each of `words`, which were cut by somebody else: it may hold several of ours, or none."""
+        ids: list[int] = []
+        starts = []
+        for word in words:
+            starts.append(len(ids))
+            ids += [number for number in self._text(word, length).ids if number != self.unknown] or [self.unknown]
+        return Bags(np.array(ids, np.int64), np.array(starts, np.int64))
 
 
-def _with_neighbours(vectors: Floats) -> Floats:
-    """(words, dim) -> (words, 3 * dim); zeros before the first and behind the last."""
-    edge = np.zeros((1, vectors.shape[1]), np.float32)
-    padded = np.concatenate([edge, vectors, edge])
-    return np.concatenate([padded[:-2], padded[1:-1], padded[2:]], axis=1)
+def _singles(numbers: Iterable[int]) -> Bags:
+    ids = np.fromiter(numbers, np.int64)
+    return Bags(ids, np.arange(len(ids), dtype=np.int64))
 
 
-def _single(rows: Sequence[Floats]) -> Reading:
-    return Reading([row[None] for row in rows], np.ones(len(rows), np.int64))
-
-
-def _counts(rows: Sequence[Floats]) -> Integers:
-    return np.array([len(part) for part in rows], dtype=np.int64)
+def _reading(
+    inputs: Sequence[Words], counts: Sequence[int] | None = None, spans: Sequence[Integers] | None = None
+) -> Reading:
+    return Reading(inputs, np.array([1] * len(inputs) if counts is None else counts, dtype=np.int64), spans)
