@@ -51,7 +51,7 @@ class Meter:
     """A running count of `unit`s out of `total` (None where it is not known beforehand); used as a context manager.
 
     Where the work ends with a time, `seconds` is its length: progress is then what is used of that, as `advance` is
-    told.
+    told. Without a `title` it counts and shows nothing.
     """
 
     def __init__(self, title: str, total: float | None, unit: str, seconds: float | None = None) -> None:
@@ -65,7 +65,7 @@ class Meter:
 
     def __enter__(self) -> Self:
         self._started = self._last = time.monotonic()
-        if sys.stderr.isatty():
+        if self.title and sys.stderr.isatty():
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), _Rate(),
                 TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
@@ -96,7 +96,7 @@ class Meter:
                 self._bar.task_ids[0], completed=self.used if self.seconds else self.done,
                 total=self.seconds or self.total, rate=f"{compact(self.rate)} {self.unit}/s", note=self.note,
             )  # fmt: skip
-        elif time.monotonic() - self._last >= LINE_SECONDS:
+        elif self.title and time.monotonic() - self._last >= LINE_SECONDS:
             self._line()
 
     @property
@@ -117,7 +117,7 @@ class Meter:
     ) -> None:
         if self._bar:
             self._bar.stop()
-        elif kind is None:
+        elif self.title and kind is None:
             self._line(final=True)
 
     def _line(self, final: bool = False) -> None:

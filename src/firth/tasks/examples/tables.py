@@ -37,7 +37,7 @@ def rows(
     if format_ == "jsonl":
         yield from _json_rows(stream, where, fields, optional)
         return
-    lines = csv_rows(stream, where) if format_ == "csv" else _tsv_rows(stream, where)
+    lines = csv_rows(stream, where) if format_ == "csv" else tsv_rows(stream, where)
     started, header = next(lines, (1, None))
     if header is None:
         raise DataError("empty file", where)
@@ -67,7 +67,7 @@ def _json_rows(
         raise DataError(no_field(optional, lacking[1]), where, lacking[0])
 
 
-def _tsv_rows(stream: io.BufferedReader[Any], where: str) -> Iterator[tuple[int, list[str]]]:
+def tsv_rows(stream: io.BufferedReader[Any], where: str) -> Iterator[tuple[int, list[str]]]:
     """TSV has no quoting of its own: a line is a record. Only a field that is one quotation as a whole is unpacked."""
     width = None
     for line, text in text_lines(stream, where):

@@ -161,7 +161,7 @@ class Tags:
     further: bool = False
 
     fields: ClassVar[tuple[str, ...]] = ("tokens",)
-    nothing: ClassVar[Answer] = {"tags": []}
+    nothing: ClassVar[Answer] = {"prediction": []}
 
     @property
     def columns(self) -> int:
@@ -185,9 +185,9 @@ class Tags:
         ]
 
     def answers(self, logits: Floats, reading: Reading, records: Sequence[Record], /, best: int) -> list[Answer]:
-        """`tags`."""
+        """`prediction`, a list."""
         del best  # one tag a word
-        return [{"tags": tags} for tags in self.predicted(logits, reading, records)]
+        return [{"prediction": tags} for tags in self.predicted(logits, reading, records)]
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class Span:
     query_length: int | None = None
 
     fields: ClassVar[tuple[str, ...]] = ("context", "question")
-    nothing: ClassVar[Answer] = {"answer": None, "start": None, "end": None, "score": None}
+    nothing: ClassVar[Answer] = {"prediction": None, "start": None, "end": None, "score": None}
 
     @property
     def columns(self) -> int:
@@ -216,10 +216,10 @@ class Span:
 
     def predicted(self, logits: Floats, reading: Reading, records: Sequence[Record], /) -> list[str]:
         """The characters of the best span, cut out of the context as it was given; nothing where nothing is read."""
-        return [found[0]["answer"] for found in self._found(logits, reading, records, 1)]
+        return [found[0]["prediction"] for found in self._found(logits, reading, records, 1)]
 
     def answers(self, logits: Floats, reading: Reading, records: Sequence[Record], /, best: int) -> list[Answer]:
-        """`answer`, `start` and `end` (characters of the context, `end` behind the last), `score` (sum of both)."""
+        """`prediction`, `start` and `end` (characters of the context, `end` behind the last), `score` (sum of both)."""
         found = self._found(logits, reading, records, max(1, best))
         return [one[0] | ({"best": one} if best else {}) for one in found]
 
@@ -228,13 +228,13 @@ class Span:
         starts = reading.starts
         for record, (spans, windows) in zip(records, contexts_of(reading), strict=True):
             if not len(spans):
-                yield [{"answer": "", "start": 0, "end": 0, "score": 0.0}]
+                yield [{"prediction": "", "start": 0, "end": 0, "score": 0.0}]
                 continue
             rows = [(begin, logits[starts[number] : starts[number + 1]]) for number, begin in windows]
             scores = [Scores(begin, row[:, 0], row[:, 1]) for begin, row in rows]
             yield [
                 {
-                    "answer": record["context"][spans[one.first, 0] : spans[one.last, 1]],
+                    "prediction": record["context"][spans[one.first, 0] : spans[one.last, 1]],
                     "start": int(spans[one.first, 0]),
                     "end": int(spans[one.last, 1]),
                     "score": _rounded(one.score),

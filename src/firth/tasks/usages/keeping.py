@@ -1,0 +1,95 @@
+"""Keeping the model behind a score: the training that counts is made again, and its weights are written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from firth.config.usages import Evaluation, Finetuning
+from firth.errors import FirthError
+from firth.tasks.examples.files import Examples
+from firth.tasks.usages.contextual import BertEncoder, threads
+from firth.tasks.usages.encoders import Source
+from firth.tasks.usages.finetune import Finetuned, finetune
+from firth.tasks.usages.kept import description, save
+from firth.tasks.usages.problems import Problem, problem_of
+
+DIGITS = 6
+
+
+def keep(
+    folder: Path, examples: Examples, source: Source, settings: Evaluation, row: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write the fine-tuned model that has the score of `row` to `folder`; what was said about it in `task.json`.
+
+    An evaluation keeps scores and outputs of its trainings, not weights: some of them may not even have been made, but
+    found from before. So this one, of the seed and settings that the score is of, is made once more, to the same
+    weights.
+
+    Args:
+        folder: as `firth.tasks.usages.kept.save` takes it.
+        examples: those of the evaluation.
+        source: the encoder that was fine-tuned.
+        settings: those of the evaluation.
+        row: the system's row in `results.json`.
+
+    Raises:
+        FirthError: the encoder is no BERT, or `folder` cannot be written.
+    """
+    encoder = source.load()
+    if not isinstance(encoder, BertEncoder):
+        raise FirthError(f"{source.label}: word vectors; what is kept is a fine-tuned BERT")
+    problem = problem_of(examples)
+    tuning, epoch = _settings_of(row, settings)
+    with threads(settings.threads):
+        trained = _trained(problem, examples, encoder, tuning, row["details"]["seed"], epoch)
+        dev = problem.read(encoder, examples.dev)
+        predicted = problem.predict(trained.logits(dev), dev)
+    manifest = examples.manifest
+    score = round(problem.measures(predicted)[manifest["metric"]].score, DIGITS) + 0.0
+    if score != row["score"]:
+        print(
+            f"made again, this training scores {score}, not {row['score']}: it is not the same to the last digit on "
+            "this machine; kept is the new one, with its own score",
+            file=sys.stderr,
+        )
+    said = {
+        "kind": examples.kind,
+        "usage": description(problem.usage),
+        "task": {
+            **{key: manifest[key] for key in ("task", "title", "licence", "attribution") if key in manifest},
+            "examples": {"train": len(examples.train), "dev": len(examples.dev)},
+            "digests": {side: manifest["files"][f"{side}.jsonl"]["sha256"] for side in ("train", "dev")},
+        },
+        "score": {"metric": manifest["metric"], "dev": score},
+        "training": {
+            "settings": tuning.model_dump(mode="json"),
+            "seed": row["details"]["seed"],
+            "epochs_done": tuning.epochs if epoch is None else epoch,
+            "threads": settings.threads,
+            "weights_before": None if source.sha256 is None else source.sha256(),
+        },
+    }
+    save(folder, encoder, trained.model, trained.head, said)
+    return said
+
+
+def _settings_of(row: Mapping[str, Any], settings: Evaluation) -> tuple[Finetuning, int | None]:
+    """What the run that counts was trained with: its point of the grid, and its epoch where one was chosen."""
+    details = row["details"]
+    point = {name: details[name] for name in ("batch", "learning_rate", "epochs") if name in details}
+    tuning = settings.finetuning.model_copy(update=point)
+    own = {"seed": details["seed"], **point}
+    runs = [run for run in row.get("runs", []) if all(run.get(key, value) == value for key, value in own.items())]
+    return tuning, next((run["epoch"] for run in runs if "epoch" in run), None)
+
+
+def _trained(
+    problem: Problem, examples: Examples, encoder: BertEncoder, tuning: Finetuning, seed: int, epoch: int | None
+) -> Finetuned:
+    train = problem.read(encoder, examples.train)
+    return finetune(
+        encoder, train, problem.targets(train), tuning, seed, None if epoch is None else lambda _, done: done == epoch
+    )
