@@ -12,6 +12,7 @@ from usage_examples import bert, draw, examples_of, vectors
 
 from firth.bert.folder import save
 from firth.cli import app
+from firth.commands.task_options import seeds_of
 from firth.config.load import preset_text
 from firth.encode.interchange import write_hf
 from firth.errors import FirthError
@@ -25,6 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save_matrices(tmp_path / "words", trained.vocabulary, {"input": trained.matrix})
     save(tmp_path / "own", bert())
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FIRTH_STATE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -128,6 +131,35 @@ def test_fine_tuning_is_for_berts(folder: Path) -> None:
     )
 
 
+def test_fine_tuning_goes_on_where_it_was_and_names_its_protocol(folder: Path) -> None:
+    write_texts(folder / "own.csv")
+    asked = ["own", "--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict",
+             "--mode", "finetuned", "--train-examples", "48"]  # fmt: skip
+    first = run(*asked, "--seeds", "1", "--json", "1.json")
+    assert first.exit_code == 0, first.output
+    assert "Protocol sane: one setting, the median of the seeds." in first.output
+    assert "one seed" in first.output
+    assert len(list((folder / "cache" / "firth" / "cells").iterdir())) == 1
+    both = run(*asked, "--seeds", "2", "--ensemble", "--json", "2.json")
+    assert "own-finetuned, seed 2 …" in both.stderr
+    assert "own-finetuned, seed 1 …" not in both.stderr, "that training is kept"
+    assert "ensemble of 2" in both.stdout
+    results = [json.loads((folder / name).read_text()) for name in ("1.json", "2.json")]
+    assert results[0]["systems"][0]["seeds"][0] == results[1]["systems"][0]["seeds"][0]
+    assert [row["system"] for row in results[1]["systems"]] == ["own-finetuned", "own-finetuned-ensemble"]
+    assert results[1]["settings"]["seeds"] == [1, 2]
+
+
+def test_seeds_are_how_many_or_which() -> None:
+    assert seeds_of(None) is None
+    assert seeds_of("3") == [1, 2, 3]
+    assert seeds_of("1") == [1]
+    assert seeds_of("7,") == [7]
+    assert seeds_of("5,2") == [5, 2]
+    with pytest.raises(FirthError, match=r"--seeds 21: .* 1 to 20; for that very seed write 21,"):
+        seeds_of("21")
+
+
 def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
     write_texts(folder / "own.csv")
     (folder / "dvc.yaml").write_text("stages: {}\n")
@@ -159,7 +191,22 @@ def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
             ["own", "--task", "text", "--train", "own.csv", "--answer-field", "x"],
             "--answer-field does not go with this",
         ),
-        (["own", "--task", "text", "--train", "own.csv", "--seeds", "one"], "--seeds one: write whole numbers"),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--seeds", "one"],
+            "--seeds one: say how many, such as 5, or which",
+        ),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--seeds", "0"],
+            "--seeds 0: a number alone is how many, 1 to",
+        ),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--protocol", "paper"],
+            "--protocol paper is a way to fine-tune: add --mode finetuned",
+        ),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--ensemble"],
+            "--ensemble is of fine-tuned models: add --mode finetuned",
+        ),
         (["own", "--task", "text", "--train", "own.csv", "--seeds", "1,1"], "seeds names something twice"),
         (["own", "--task", "text", "--train", "own.csv", "--length", "3"], "--length 3: input should be greater than"),
         (["own", "--task", "text", "--train", "own.csv"], "no field 'text'; there are: sentence, verdict"),

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from firth.commands.addresses import folder_of, root_or_none
-from firth.commands.task_options import range_of, separated
-from firth.config.tasks import Kind
-from firth.config.usages import Evaluation, Mode
-from firth.errors import ConfigError, FirthError
-from firth.project import find_root
+from firth.commands.task_examples import examples_asked_for, refusal
+from firth.commands.task_options import range_of, seeds_of, separated
+from firth.config.usages import Evaluation
+from firth.errors import FirthError
+from firth.project import kept_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from firth.config.tasks import AnyTask
-    from firth.tasks.examples.files import Examples
     from firth.tasks.usages.encoders import Source
-
-KINDS = get_args(Kind)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -98,7 +92,17 @@ def evaluate(
         Literal["frozen", "finetuned"] | None,
         typer.Option(help="A head on fixed features, or head and encoder together (BERT only)."),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds of the heads; the median is the score.")] = None,
+    protocol: Annotated[
+        Literal["sane", "paper"] | None,
+        typer.Option(
+            help="Of fine-tuning. sane: one setting, the median of the seeds; paper: a grid of settings, the best on "
+            "the dev side, which is an optimistic score."
+        ),
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="How many, such as 5; or which, such as 1,2,7.")] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="One more row: the mean outputs of the fine-tuned models of all seeds.")
+    ] = False,
     pooling: Annotated[Literal["cls", "mean"] | None, typer.Option(help="A text's vector from its tokens'.")] = None,
     layers: Annotated[
         Literal["last", "sum4", "concat4"] | None, typer.Option(help="Layers of a BERT that are read.")
@@ -107,7 +111,8 @@ def evaluate(
 ) -> None:
     """Score encoders side by side, beside the answer that needs no encoder; ties with it are shown as ties.
 
-    Settings that are not given are those of this project's params.yaml, or the defaults outside of a project.
+    Settings that are not given are those of this project's params.yaml, or the defaults outside of a project. Finished
+    fine-tunings are kept, in .firth/cells or ~/.cache/firth/cells: the same command goes on where it was broken off.
     """
     options = {
         "text_field": text_field, "first_field": first_field, "second_field": second_field,
@@ -120,12 +125,16 @@ def evaluate(
         "length": length, "train_examples": train_examples, "dev_examples": dev_examples, "format": format_,
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None}
-    settings = _settings(mode, seeds, pooling, layers)
-    with _examples(task, train, dev, given) as examples:
+    settings = _settings(
+        {"modes": [mode] if mode else None, "pooling": pooling, "layers": layers, "protocol": protocol,
+         "ensemble": ensemble or None, "seeds": seeds_of(seeds)}
+    )  # fmt: skip
+    with examples_asked_for(task, train, dev, given) as examples:
+        from firth.tasks.usages.cells import Cells
         from firth.tasks.usages.score import score_task
 
         sources = _sources(models, settings)
-        scored = score_task(examples, sources, settings)
+        scored = score_task(examples, sources, settings, Cells(kept_folder("cells")))
     measured = {system["encoder"] for system in scored.results["systems"]}
     if left := [name for name in sources if name not in measured]:
         raise FirthError(f"{', '.join(left)}: word vectors have no mode finetuned; leave --mode out")
@@ -136,7 +145,8 @@ def evaluate(
         write_json(json_, scored.results)
 
 
-def _settings(mode: Mode | None, seeds: str | None, pooling: str | None, layers: str | None) -> Evaluation:
+def _settings(asked: dict[str, Any]) -> Evaluation:
+    """The project's settings, or the defaults, with what is asked for."""
     from pydantic import ValidationError
 
     root = root_or_none()
@@ -145,99 +155,16 @@ def _settings(mode: Mode | None, seeds: str | None, pooling: str | None, layers:
         from firth.config import load_params
 
         base = load_params(root / "params.yaml").evaluation
-    asked = {"modes": [mode] if mode else None, "pooling": pooling, "layers": layers}
-    changes: dict[str, Any] = {key: value for key, value in asked.items() if value}
-    if seeds is not None:
-        try:
-            changes["seeds"] = [int(part) for part in seeds.split(",")]
-        except ValueError:
-            raise FirthError(f"--seeds {seeds}: write whole numbers with commas, such as 1,2,3") from None
+    changes = {key: value for key, value in asked.items() if value is not None}
     try:
-        return Evaluation.model_validate(base.model_dump() | changes)
+        settings = Evaluation.model_validate(base.model_dump() | changes)
     except ValidationError as error:
-        raise _refusal(error) from None
-
-
-@contextmanager
-def _examples(task: str, train: Path | None, dev: Path | None, given: dict[str, Any]) -> Iterator[Examples]:
-    """The examples that are asked for; those of a file are built in a folder that goes away."""
-    from firth.tasks.examples.build import build
-    from firth.tasks.examples.files import load
-
-    if train is not None:
-        name, asked, root = train.stem, _own_task(task, train, dev, given), Path.cwd()
-    else:
-        name, asked, root = task, *_configured_task(task, dev, given)
-        built = root / "data" / "examples" / task
-        if built.is_dir():
-            yield load(built)
-            return
-    with tempfile.TemporaryDirectory(prefix="firth-examples-") as folder:
-        build(name, asked, Path(folder), root)
-        yield load(Path(folder))
-
-
-def _own_task(kind: str, train: Path, dev: Path | None, given: dict[str, Any]) -> AnyTask:
-    from pydantic import TypeAdapter, ValidationError
-
-    from firth.config.tasks import AnyTask
-
-    if kind not in KINDS:
-        raise FirthError(f"--task {kind}: with --train it is one of {', '.join(KINDS)}")
-    values = {
-        "kind": kind,
-        "title": train.name,
-        "licence": "not stated",
-        "attribution": "not stated",
-        "train": _file(train),
-        "dev": None if dev is None else _file(dev),
-        "format": given.get("format") or _format(kind, train),
-        **given,
-    }
-    try:
-        read: AnyTask = TypeAdapter(AnyTask).validate_python(values)
-    except ValidationError as error:
-        raise _refusal(error) from None
-    return read
-
-
-def _configured_task(name: str, dev: Path | None, given: dict[str, Any]) -> tuple[AnyTask, Path]:
-    if name in KINDS:
-        raise FirthError(f"--task {name}: say with --train FILE where the examples are, or name a task of this project")
-    if dev is not None or given:
-        option = "dev" if dev is not None else next(iter(given))
-        raise FirthError(
-            f"--{option.replace('_', '-')} goes with --train; what the task {name} is stands in params.yaml"
-        )
-    from firth.config import load_params
-
-    root = find_root()
-    tasks = load_params(root / "params.yaml").tasks
-    if name not in tasks:
-        raise FirthError(
-            f"--task {name}: no task of this project ({', '.join(tasks) or 'it has none'}); for a file of your own say "
-            f"--task {'|'.join(KINDS)} --train FILE"
-        )
-    return tasks[name], root
-
-
-def _file(path: Path) -> dict[str, str]:
-    from firth.canonical import file_sha256
-
-    if not path.is_file():
-        raise FirthError(f"{path}: no such file")
-    return {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
-
-
-def _format(kind: str, path: Path) -> str:
-    if kind == "tagging":
-        return "conll"
-    for ending in path.suffixes[::-1]:
-        if ending in (".csv", ".tsv", ".jsonl"):
-            return ending[1:]
-        if ending == ".json" and kind == "span":
-            return "squad"
-    raise FirthError(f"{path}: the ending does not say what it is; add --format csv, tsv or jsonl")
+        raise refusal(error) from None
+    if "finetuned" not in settings.modes and changes.get("protocol") == "paper":
+        raise FirthError("--protocol paper is a way to fine-tune: add --mode finetuned")
+    if settings.modes == ["frozen"] and settings.heads == ["linear"] and "ensemble" in changes:
+        raise FirthError("--ensemble is of fine-tuned models: add --mode finetuned")
+    return settings
 
 
 def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
@@ -251,20 +178,10 @@ def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
     return {name: from_folder(folder_of(model), model, settings) for name, model in zip(names, models, strict=True)}
 
 
-def _refusal(error: Any) -> ConfigError:
-    """One line for what pydantic found, with the option's name."""
-    detail = error.errors()[0]
-    place = [str(part) for part in detail["loc"] if part not in KINDS]
-    option = "--" + (place[0] if place else "task").replace("_", "-").replace("modes", "mode")
-    if detail["type"] == "extra_forbidden":
-        return ConfigError(f"{option} does not go with this kind of task")
-    if not place:  # what one option says does not go with what another says
-        return ConfigError(detail["msg"].removeprefix("Value error, "))
-    return ConfigError(f"{option} {detail['input']!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
-
-
 def _show(results: dict[str, Any]) -> None:
     from rich.console import Console
+
+    from firth.tasks.usages.protocols import protocol_in_words
 
     counts = results["examples"]
     Console().print(_table(results))
@@ -272,22 +189,26 @@ def _show(results: dict[str, Any]) -> None:
         f"{results['title']}: {counts['train']} training examples, {counts['dev']} to score on. "
         "In brackets: 95% bootstrap interval over these."
     )
+    print(protocol_in_words(results["settings"]))
 
 
 def _table(results: dict[str, Any]) -> Table:
     from rich.table import Table
 
+    from firth.tasks.usages.protocols import how_scored
+
     table = Table(box=None, pad_edge=False)
-    for title, justify in (("", "left"), (results["metric"], "right"), ("95%", "left"), ("beside majority", "left")):
-        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    for title in ("", results["metric"], "95%", "score of", "beside majority"):
+        table.add_column(title, justify="right" if title == results["metric"] else "left")
     baseline = results["majority"]
-    table.add_row("majority", f"{baseline['score']:.3f}", "", baseline["what"], style="dim")
+    table.add_row("majority", f"{baseline['score']:.3f}", "", "", baseline["what"], style="dim")
     for system in results["systems"]:
         verdict = "above" if system["score"] > baseline["score"] else "below"
         table.add_row(
             system["system"],
             f"{system['score']:.3f}",
             rf"\[{system['low']:.3f}, {system['high']:.3f}]",
+            how_scored(system),
             "≈ majority" if system["tie_with_majority"] else verdict,
         )
     return table

@@ -16,6 +16,7 @@ Protocol = Literal["sane", "paper"]
 
 MOST_SANE_EPOCHS = 5
 MOST_POINTS = 100
+MOST_SEEDS = 20
 
 
 class Reference(Section):
@@ -128,7 +129,7 @@ class Evaluation(Section):
     ensemble: bool = Field(
         default=False, description="One more row where heads were trained with several seeds: of their mean outputs."
     )
-    seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1, max_length=20)
+    seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1, max_length=MOST_SEEDS)
     bootstrap: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
     threads: int = Field(
         default=2, ge=1, le=256, description="CPU threads; for fine-tuning another number may give other last digits."

@@ -1,0 +1,113 @@
+"""The examples that a command asks for: files of one's own, read as options say, or a task of this project."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from firth.config.tasks import Kind
+from firth.errors import ConfigError, FirthError
+from firth.project import find_root
+
+if TYPE_CHECKING:
+    from firth.config.tasks import AnyTask
+    from firth.tasks.examples.files import Examples
+
+KINDS = get_args(Kind)
+
+
+@contextmanager
+def examples_asked_for(task: str, train: Path | None, dev: Path | None, given: dict[str, Any]) -> Iterator[Examples]:
+    """The examples that are asked for; those of a file are built in a folder that goes away."""
+    from firth.tasks.examples.build import build
+    from firth.tasks.examples.files import load
+
+    if train is not None:
+        name, asked, root = train.stem, _own_task(task, train, dev, given), Path.cwd()
+    else:
+        name, asked, root = task, *_configured_task(task, dev, given)
+        built = root / "data" / "examples" / task
+        if built.is_dir():
+            yield load(built)
+            return
+    with tempfile.TemporaryDirectory(prefix="firth-examples-") as folder:
+        build(name, asked, Path(folder), root)
+        yield load(Path(folder))
+
+
+def _own_task(kind: str, train: Path, dev: Path | None, given: dict[str, Any]) -> AnyTask:
+    from pydantic import TypeAdapter, ValidationError
+
+    from firth.config.tasks import AnyTask
+
+    if kind not in KINDS:
+        raise FirthError(f"--task {kind}: with --train it is one of {', '.join(KINDS)}")
+    values = {
+        "kind": kind,
+        "title": train.name,
+        "licence": "not stated",
+        "attribution": "not stated",
+        "train": _file(train),
+        "dev": None if dev is None else _file(dev),
+        "format": given.get("format") or _format(kind, train),
+        **given,
+    }
+    try:
+        read: AnyTask = TypeAdapter(AnyTask).validate_python(values)
+    except ValidationError as error:
+        raise refusal(error) from None
+    return read
+
+
+def _configured_task(name: str, dev: Path | None, given: dict[str, Any]) -> tuple[AnyTask, Path]:
+    if name in KINDS:
+        raise FirthError(f"--task {name}: say with --train FILE where the examples are, or name a task of this project")
+    if dev is not None or given:
+        option = "dev" if dev is not None else next(iter(given))
+        raise FirthError(
+            f"--{option.replace('_', '-')} goes with --train; what the task {name} is stands in params.yaml"
+        )
+    from firth.config import load_params
+
+    root = find_root()
+    tasks = load_params(root / "params.yaml").tasks
+    if name not in tasks:
+        raise FirthError(
+            f"--task {name}: no task of this project ({', '.join(tasks) or 'it has none'}); for a file of your own say "
+            f"--task {'|'.join(KINDS)} --train FILE"
+        )
+    return tasks[name], root
+
+
+def _file(path: Path) -> dict[str, str]:
+    from firth.canonical import file_sha256
+
+    if not path.is_file():
+        raise FirthError(f"{path}: no such file")
+    return {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
+
+
+def _format(kind: str, path: Path) -> str:
+    if kind == "tagging":
+        return "conll"
+    for ending in path.suffixes[::-1]:
+        if ending in (".csv", ".tsv", ".jsonl"):
+            return ending[1:]
+        if ending == ".json" and kind == "span":
+            return "squad"
+    raise FirthError(f"{path}: the ending does not say what it is; add --format csv, tsv or jsonl")
+
+
+def refusal(error: Any) -> ConfigError:
+    """One line for what pydantic found, with the option's name."""
+    detail = error.errors()[0]
+    place = [str(part) for part in detail["loc"] if part not in KINDS]
+    option = "--" + (place[0] if place else "task").replace("_", "-").replace("modes", "mode")
+    if detail["type"] == "extra_forbidden":
+        return ConfigError(f"{option} does not go with this kind of task")
+    if not place:  # what one option says does not go with what another says
+        return ConfigError(detail["msg"].removeprefix("Value error, "))
+    return ConfigError(f"{option} {detail['input']!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
