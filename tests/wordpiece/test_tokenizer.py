@@ -103,6 +103,18 @@ def test_offsets_count_characters_of_the_text_as_it_came(vocabulary):
             assert "".join(c for c in plain if unicodedata.category(c) != "Mn") == piece
 
 
+@settings(max_examples=50)
+@given(texts=st.lists(st.text(CHARACTERS, max_size=40), max_size=5))
+def test_texts_that_are_read_together_keep_their_places(vocabulary, texts):
+    tokenizer = Tokenizer(vocabulary)
+    found = tokenizer.placed([*texts, "a \ud800 lone one", ""])
+    for text, (ids, places) in zip([*texts, "a \ud800 lone one", ""], found, strict=True):
+        alone = tokenizer.encode(text, length=10_000)
+        assert ids == alone.ids[1:-1]
+        assert places.shape == (len(ids), 2)
+        assert [tuple(place) for place in places.tolist()] == alone.offsets[1:-1]
+
+
 def test_a_mask_is_read_only_when_asked_for(vocabulary):
     own, theirs = both(vocabulary)
     text = "the [MASK] sat; [CLS] is text"

@@ -76,12 +76,13 @@ def tidy(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
-def encode_batch(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Any]:
-    """The library's encodings of `texts`, without special tokens."""
+def encode_batch(tokenizer: Tokenizer, texts: Sequence[str], places: bool = False) -> list[Any]:
+    """The library's encodings of `texts`, without special tokens; with `places` it is known where each token stood."""
+    encode = tokenizer.encode_batch if places else tokenizer.encode_batch_fast
     try:
-        return list(tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+        return list(encode(texts, add_special_tokens=False))
     except (TypeError, UnicodeEncodeError):
-        return list(tokenizer.encode_batch_fast([tidy(text) for text in texts], add_special_tokens=False))
+        return list(encode([tidy(text) for text in texts], add_special_tokens=False))
 
 
 def encode_one(tokenizer: Tokenizer, text: str) -> Any:

@@ -108,6 +108,14 @@ class Tokenizer:
         """The ids of each text, without special tokens; nothing in a text is special."""
         return [encoding.ids for batch in _batches(texts) for encoding in encode_batch(self._plain, batch)]
 
+    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], NDArray[np.int64]]]:
+        """The ids of each text, as `ids`, and the characters (ids, 2) of the text that each comes from."""
+        return [
+            (encoding.ids, np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2))
+            for batch in _batches(texts)
+            for encoding in encode_batch(self._plain, batch, places=True)
+        ]
+
     def words(self, words: Sequence[str]) -> list[list[int]]:
         """The pieces of each word of a sentence that is cut already; [UNK] for a word of which nothing is left."""
         return [ids or [self.unk] for ids in self.ids(words)]

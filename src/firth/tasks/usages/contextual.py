@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from firth.wordpiece.tokenizer import Encoded
 BATCH_TOKENS = 4096
 """Tokens, padding included, that are read at a time when nothing is trained."""
 
+Read = TypeVar("Read")
 Pooling = Literal["cls", "mean"]
 Layers = Literal["last", "sum4", "concat4"]
 
@@ -73,8 +73,7 @@ class BertEncoder:
         tokenizer, most = self.bert.tokenizer, self._most(length) - 2
         around = around or [Around((), ())] * len(sentences)
         beside = (words for parts in around for words in parts)
-        distinct = list(dict.fromkeys(chain.from_iterable([*sentences, *beside])))
-        pieces = dict(zip(distinct, tokenizer.words(distinct), strict=True))
+        pieces = _once(tokenizer.words, chain.from_iterable([*sentences, *beside]))
         inputs, firsts = [], []
         for sentence, (before, after) in zip(sentences, around, strict=True):
             own = _pieces_of(sentence, pieces)[:most]
@@ -105,11 +104,11 @@ class BertEncoder:
                 f"{self.title} reads {most + SPECIAL_PIECES} pieces at a time: with query_length {windows.question} "
                 "nothing is left for the text; lower query_length"
             )
-        cut = {text: tokenizer.encode(text, length=sys.maxsize) for text in dict.fromkeys([*questions, *contexts])}
+        asking, cut = _once(tokenizer.ids, questions), _once(tokenizer.placed, contexts)
         inputs, spans, owners, begins = [], [], [], []
         for number, (question, context) in enumerate(zip(questions, contexts, strict=True)):
-            asked = cut[question].ids[1:-1][: most if windows is None else windows.question]
-            ids, offsets = cut[context].ids[1:-1], np.array(cut[context].offsets[1:-1], dtype=np.int64).reshape(-1, 2)
+            asked = asking[question][: most if windows is None else windows.question]
+            ids, offsets = cut[context]
             room = most - len(asked)
             parts = [(0, min(room, len(ids)))]
             if windows is not None:
@@ -120,7 +119,7 @@ class BertEncoder:
                     Input(
                         [tokenizer.cls, *asked, tokenizer.sep, *ids[begin:end], tokenizer.sep],
                         [0] * row + [1] * (end - begin + 1),
-                        list(range(row, row + end - begin)),
+                        range(row, row + end - begin),
                     )
                 )
                 spans.append(offsets[begin:end])
@@ -211,6 +210,12 @@ def _beside(before: list[int], after: list[int], room: int) -> tuple[list[int], 
     """The nearest of the pieces before and behind, half of the room each; what one side leaves, the other takes."""
     left = min(len(before), max(room // 2, room - len(after)))
     return before[len(before) - left :], after[: room - left]
+
+
+def _once(read: Callable[[Sequence[str]], list[Read]], texts: Iterable[str]) -> dict[str, Read]:
+    """What `read` makes of each text, which is read once however often it is there."""
+    distinct = list(dict.fromkeys(texts))
+    return dict(zip(distinct, read(distinct), strict=True))
 
 
 def _pooled(read: Sequence[Encoded]) -> Reading:

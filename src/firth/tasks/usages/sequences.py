@@ -22,7 +22,7 @@ class Input(NamedTuple):
 
     ids: list[int]
     segments: list[int]
-    rows: list[int] | None = None
+    rows: Sequence[int] | None = None
 
 
 class Several(NamedTuple):
