@@ -2,8 +2,8 @@
 
     python -m bench.glue --model MODEL --data GLUE --json glue.json
 
-GLUE is a folder with CoLA, SST-2, MRPC, QQP, MNLI and RTE as the benchmark publishes them (`CoLA/train.tsv`, …, also
-packed as .xz or .gz; a part of a set has another name, such as `train_subset.tsv`). Heads, recipe and measures are
+GLUE is a folder with CoLA, SST-2, MRPC, QQP, STS-B, MNLI and RTE as the benchmark publishes them (`CoLA/train.tsv`, …,
+also packed as .xz or .gz; a part of a set has another name, such as `train_subset.tsv`). Heads, recipe and measures are
 those of `firth evaluate`; on a GPU the encoder runs there, in bf16. The file is written after each task, and a task
 that stands in it, of this model by this recipe, is not done again: a call that was ended can be repeated.
 """
@@ -23,41 +23,20 @@ from pydantic import TypeAdapter
 from firth.bert.folder import Bert
 from firth.bert.model import Encoder as Model
 from firth.canonical import file_sha256, write_json
-from firth.config.tasks import AnyTask, LocalFile
+from firth.config.tasks import AnyTask
 from firth.config.usages import Evaluation, Finetuning
 from firth.encode.load import folder_digest, load_model
 from firth.errors import FirthError
-from firth.packing import ByteCount, unpacked
 from firth.tasks.examples.build import build
 from firth.tasks.examples.files import load
-from firth.tasks.examples.source import open_file
+from firth.tasks.examples.named import entry_of, files_of, official_set
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.encoders import Source
 from firth.tasks.usages.score import score_task
 from firth.tasks.usages.sequences import Batch
 
-TASKS: dict[str, dict[str, Any]] = {
-    "CoLA": {"kind": "text", "text_field": "sentence", "label_field": "label", "metric": "matthews"},
-    "SST-2": {"kind": "text", "text_field": "sentence", "label_field": "label", "metric": "accuracy"},
-    "MRPC": {
-        "kind": "pair", "first_field": "#1 String", "second_field": "#2 String", "label_field": "Quality",
-        "metric": "f1",
-    },
-    "QQP": {
-        "kind": "pair", "first_field": "question1", "second_field": "question2", "label_field": "is_duplicate",
-        "metric": "f1",
-    },
-    "MNLI": {
-        "kind": "pair", "first_field": "sentence1", "second_field": "sentence2", "label_field": "gold_label",
-        "metric": "accuracy",
-    },
-    "RTE": {
-        "kind": "pair", "first_field": "sentence1", "second_field": "sentence2", "label_field": "label",
-        "metric": "accuracy",
-    },
-}  # fmt: skip
-HEADERS = {"CoLA": "source\tlabel\tmark\tsentence\n"}
-"""Of sets that come without one."""
+TASKS = ("CoLA", "SST-2", "MRPC", "QQP", "STS-B", "MNLI", "RTE")
+"""MNLI is its matched dev side here."""
 
 
 class OnDevice(BertEncoder):
@@ -74,46 +53,18 @@ class OnDevice(BertEncoder):
         return hidden.float().cpu()
 
 
-def file_of(data: Path, name: str, side: str) -> Path:
-    """The file of one side; of several, such as both of MNLI's, the first by name.
-
-    Raises:
-        FirthError: there is none.
-    """
-    found = sorted((data / name).glob(f"{side}*.tsv*"))
-    if not found:
-        raise FirthError(f"{data / name}: no {side}.tsv there")
-    return found[0]
-
-
-def with_header(name: str, path: Path, folder: Path) -> dict[str, str]:
-    """The file as a task names it, with a header."""
-    pinned = {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
-    if name not in HEADERS:
-        return pinned
-    copy = folder / f"{name}-{path.name.partition('.')[0]}.tsv"
-    source = open_file(name, LocalFile(kind="files", path=pinned["path"], sha256=pinned["sha256"]), folder)
-    with unpacked(source, ByteCount()) as stream:
-        copy.write_bytes(HEADERS[name].encode() + stream.read())
-    return {"kind": "files", "path": str(copy), "sha256": file_sha256(copy)}
-
-
-def _task(name: str, train: dict[str, str], dev: dict[str, str], most: int) -> dict[str, Any]:
-    return {
-        "title": f"GLUE: {name}", "licence": "see the set's own terms", "attribution": "Wang et al. (2019)",
-        "format": "tsv", "train": train, "dev": dev, "train_examples": most, "dev_examples": 1_000_000,
-        "length": 128, "published": name.lower(), **TASKS[name],
-    }  # fmt: skip
-
-
 def score(name: str, model: Path, options: argparse.Namespace) -> dict[str, Any]:
     """What `firth evaluate` would write of one task."""
+    found = official_set(f"glue/{name.lower()}" + ("-m" if name == "MNLI" else ""))
+    sides: dict[str, Any] = {
+        side: {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
+        for side, path in files_of(found, options.data).items()
+    }
+    entry: dict[str, Any] = {**entry_of(found), **sides, "train_examples": options.train_examples}
+    task: Any = TypeAdapter(AnyTask).validate_python(entry)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        train, dev = (with_header(name, file_of(options.data, name, side), folder) for side in ("train", "dev"))
-        task: Any = TypeAdapter(AnyTask).validate_python(_task(name, train, dev, options.train_examples))
-        build(name.lower(), task, folder / "examples", folder)
-        examples = load(folder / "examples")
+        build(name.lower(), task, Path(scratch), Path.cwd())
+        examples = load(Path(scratch))
     settings = Evaluation(
         modes=["finetuned"],
         seeds=options.seeds,

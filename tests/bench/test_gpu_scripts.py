@@ -47,7 +47,8 @@ def test_a_budget_is_used_up_in_several_calls(tmp_path):
     fable_store(tmp_path / "pieces")
     glue = tmp_path / "glue" / "RTE"
     glue.mkdir(parents=True)
-    rows = [f"{n}\tThe fox saw {n} crows.\tThe {'fox' if n % 2 else 'hare'} ran.\t{n % 2}" for n in range(40)]
+    labels = ("not_entailment", "entailment")
+    rows = [f"{n}\tThe fox saw {n} crows.\tThe {'fox' if n % 2 else 'hare'} ran.\t{labels[n % 2]}" for n in range(40)]
     for side, part in (("train", rows[:30]), ("dev", rows[30:])):
         text = "\n".join(["index\tsentence1\tsentence2\tlabel", *part]) + "\n"
         (glue / f"{side}.tsv").write_text(text, encoding="utf-8")
