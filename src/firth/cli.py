@@ -15,6 +15,7 @@ from firth.commands import (
     init,
     models,
     models_in_use,
+    predict,
     pretrain,
     project,
     score,
@@ -41,6 +42,7 @@ tokens.add_to(app)
 pretrain.add_to(app)
 models_in_use.add_to(app)
 evaluate.add_to(app)
+predict.add_to(app)
 score.add_to(app)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tasks.app, name="task")

@@ -10,8 +10,13 @@ import numpy as np
 
 from firth.bert.architecture import Architecture
 from firth.bert.folder import Bert
+from firth.bert.folder import save as save_bert
 from firth.bert.model import Pretraining, initialise
+from firth.config.usages import Evaluation, Finetuning
 from firth.tasks.examples.files import Examples, texts_of, write
+from firth.tasks.usages.encoders import from_folder
+from firth.tasks.usages.keeping import keep
+from firth.tasks.usages.score import Scored, score_task
 from firth.tokens.vocabulary import Vocabulary
 from firth.tokens.words import split
 from firth.vectors.vectors import Vectors
@@ -25,6 +30,7 @@ PLACES = ["Leeds", "Osaka", "Cairo", "Lima", "Oslo", "Quito"]
 VERBS = ["visited", "left", "reached", "praised"]
 PLAIN = ["the", "a", "is", "and", "in", "who", "where", "did", "go", "said", "it", "was", "truly", "rather", "."]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+SHORT = Finetuning(learning_rate=3e-3, epochs=2, batch=16)
 
 
 def draw(kind: str, count: int, seed: int, shuffled: bool = False) -> list[dict[str, Any]]:
@@ -103,3 +109,23 @@ def bert(seed: int = 1, layers: int = 2, positions: int = 64) -> Bert:
     model = Pretraining(shape)
     initialise(model, seed)
     return Bert(model.eval(), tokenizer, dict.fromkeys(("pooler", "mlm", "nsp"), "trained"))
+
+
+def sixty_and_thirty(folder: Path, kind: str, **manifest: Any) -> Examples:
+    """Sixty examples to train on and thirty to score on."""
+    if kind == "span":  # an answer of the greatest length is to be whole in a window
+        manifest = {"length": 48} | manifest
+    return examples_of(folder / "examples", kind, draw(kind, 60, 1), draw(kind, 30, 2), **manifest)
+
+
+def trained(folder: Path, kind: str, drawn: Examples | None = None, **settings: Any) -> tuple[Scored, Path]:
+    """A toy BERT, fine-tuned, scored and kept: the scores, and the kept model's folder."""
+    save_bert(folder / "bert", bert())
+    drawn = drawn or sixty_and_thirty(folder, kind)
+    asked: dict[str, Any] = {"modes": ["finetuned"], "finetuning": SHORT, "seeds": [1, 2], "threads": 1} | settings
+    evaluation = Evaluation(**asked)
+    source = from_folder(folder / "bert", "toy", evaluation)
+    scored = score_task(drawn, {"toy": source}, evaluation)
+    (row,) = (row for row in scored.results["systems"] if row["system"] == "toy-finetuned")
+    keep(folder / "kept", drawn, source, evaluation, row)
+    return scored, folder / "kept"

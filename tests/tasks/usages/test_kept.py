@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 from damage import flip
-from kept_models import SHORT, examples, trained
-from usage_examples import draw, vectors
+from usage_examples import SHORT, draw, examples_of, sixty_and_thirty, trained, vectors
 
 from firth.config.usages import Evaluation, Grid
 from firth.errors import DataError, FirthError, IntegrityError
@@ -48,8 +47,6 @@ def test_windows_and_label_x_are_remembered(tmp_path: Path) -> None:
     long = [one | {"context": "the film was rather " * 12 + one["context"]} for one in draw("span", 40, 1)]
     long = [one | {"answers": [{"text": a["text"], "start": one["context"].index(a["text"])} for a in one["answers"]]}
             for one in long]  # fmt: skip
-    from usage_examples import examples_of
-
     drawn = examples_of(tmp_path / "e", "span", long[:30], long[30:], length=52, doc_stride=8, query_length=8)
     scored, folder = trained(tmp_path / "span", "span", drawn, seeds=[1])
     kept = load(folder)
@@ -179,7 +176,7 @@ def test_word_vectors_are_not_kept(tmp_path: Path) -> None:
     save_matrices(tmp_path / "words", found.vocabulary, {"input": found.matrix})
     source = from_folder(tmp_path / "words", "words", Evaluation())
     with pytest.raises(FirthError, match="words: word vectors; what is kept is a fine-tuned BERT"):
-        keep(tmp_path / "kept", examples(tmp_path, "text"), source, Evaluation(), {"details": {"seed": 1}})
+        keep(tmp_path / "kept", sixty_and_thirty(tmp_path, "text"), source, Evaluation(), {"details": {"seed": 1}})
 
 
 @pytest.mark.parametrize("kind", ["text", "choice", "span"])

@@ -25,12 +25,19 @@ TEXTS, NUMBERS, VECTOR = pa.list_(pa.string()), pa.list_(pa.float64()), pa.list_
 
 
 class Predictor(Protocol):
-    """`columns` are the names of an answer's parts, with their Arrow types."""
+    """Something that can be asked about records."""
 
-    title: str
-    columns: Mapping[str, pa.DataType]
-    fields: Sequence[str]
-    """What a record must have; of a .txt file's lines, which are one text each, it may be one."""
+    @property
+    def title(self) -> str:
+        """What it does, on the progress line."""
+
+    @property
+    def columns(self) -> Mapping[str, pa.DataType]:
+        """The names of an answer's parts, with their Arrow types."""
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """What a record must have; of a .txt file's lines, which are one text each, it may be one."""
 
     def record(self, values: Mapping[str, Any], where: str, line: int) -> Any:
         """What is read of a record; `DataError` with the line where it cannot be used."""

@@ -55,11 +55,11 @@ def keep(
             "this machine; kept is the new one, with its own score",
             file=sys.stderr,
         )
-    said = {
+    said: dict[str, Any] = {
         "kind": examples.kind,
         "usage": description(problem.usage),
         "task": {
-            **{key: manifest[key] for key in ("task", "title", "licence", "attribution") if key in manifest},
+            **{key: value for key, value in manifest.items() if key in ("task", "title", "licence", "attribution")},
             "examples": {"train": len(examples.train), "dev": len(examples.dev)},
             "digests": {side: manifest["files"][f"{side}.jsonl"]["sha256"] for side in ("train", "dev")},
         },
