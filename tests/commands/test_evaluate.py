@@ -225,3 +225,23 @@ def test_what_is_no_model_is_said(folder: Path) -> None:
     assert said("gpt", *asked) == "gpt: no such folder, and this is not a Firth project, whose models have names"
     assert said("empty", *asked) == "empty: holds neither vectors.safetensors (word vectors) nor config.json (a BERT)"
     assert said("own", "own", *asked) == "own: named twice"
+
+
+def test_an_official_set_out_of_its_folder(folder: Path) -> None:
+    glue = folder / "GLUE" / "CoLA"
+    glue.mkdir(parents=True)
+    drawn = draw("text", 60, 1)
+    names = {one["label"] for one in drawn}
+    for side, part in (("train", drawn[:40]), ("dev", drawn[40:])):
+        rows = [f"s\t{sorted(names).index(one['label'])}\t\t{one['text']}\n" for one in part]
+        (glue / f"{side}.tsv").write_text("".join(rows))
+    asked = ("words", "--task", "glue/cola", "--data", "GLUE", "--seeds", "1,2")
+    result = run(*asked, "--train-examples", "30", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    results = json.loads((folder / "r.json").read_text())
+    assert (results["title"], results["metric"], results["published"]) == ("GLUE: CoLA", "matthews", "cola")
+    assert results["examples"] == {"train": 30, "dev": 20}
+    assert "leave --train and --dev out" in said(*asked, "--train", "a.csv")
+    assert "say with --data where the files" in said("words", "--task", "glue/cola")
+    assert "no official set; there are glue/cola" in said("words", "--task", "snli", "--data", "GLUE")
+    assert "no file train.tsv there" in said("words", "--task", "glue/rte", "--data", "GLUE")

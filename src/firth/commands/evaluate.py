@@ -38,7 +38,8 @@ def evaluate(
     task: Annotated[
         str,
         typer.Option(
-            help="text, pair, span, tagging, number or choice with --train; else the name of a task in params.yaml."
+            help="text, pair, span, tagging, number or choice with --train; glue/mrpc (…), squad, conll2003 or swag "
+            "with --data; else the name of a task in params.yaml."
         ),
     ],
     train: Annotated[
@@ -47,6 +48,7 @@ def evaluate(
     dev: Annotated[
         Path | None, typer.Option(help="Examples to score on; left out, a share of --train, chosen by hash.")
     ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the official set that --task names.")] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="csv, tsv, jsonl, conll or squad; default: by the file's ending.")
     ] = None,
@@ -129,7 +131,7 @@ def evaluate(
         {"modes": [mode] if mode else None, "pooling": pooling, "layers": layers, "protocol": protocol,
          "ensemble": ensemble or None, "seeds": seeds_of(seeds)}
     )  # fmt: skip
-    with examples_asked_for(task, train, dev, given) as examples:
+    with examples_asked_for(task, train, dev, data, given) as examples:
         from firth.tasks.usages.cells import Cells
         from firth.tasks.usages.score import score_task
 

@@ -20,12 +20,28 @@ KINDS = get_args(Kind)
 
 
 @contextmanager
-def examples_asked_for(task: str, train: Path | None, dev: Path | None, given: dict[str, Any]) -> Iterator[Examples]:
-    """The examples that are asked for; those of a file are built in a folder that goes away."""
+def examples_asked_for(
+    task: str, train: Path | None, dev: Path | None, data: Path | None, given: dict[str, Any]
+) -> Iterator[Examples]:
+    """The examples that are asked for; those of files are built in a folder that goes away.
+
+    Args:
+        task: a kind with `train`, an official set with `data`, else the name of a task of this project.
+        train: file of one's own.
+        dev: another one, to score on.
+        data: folder of the official set's files.
+        given: what else is said of the task.
+    """
     from firth.tasks.examples.build import build
     from firth.tasks.examples.files import load
 
-    if train is not None:
+    if data is not None:
+        if train is not None or dev is not None:
+            raise FirthError(
+                "--data is the folder of an official set, whose files it finds: leave --train and --dev out"
+            )
+        name, asked, root = task.rpartition("/")[2], _official_task(task, data, given), Path.cwd()
+    elif train is not None:
         name, asked, root = train.stem, _own_task(task, train, dev, given), Path.cwd()
     else:
         name, asked, root = task, *_configured_task(task, dev, given)
@@ -38,11 +54,15 @@ def examples_asked_for(task: str, train: Path | None, dev: Path | None, given: d
         yield load(Path(folder))
 
 
+def _official_task(name: str, data: Path, given: dict[str, Any]) -> AnyTask:
+    from firth.tasks.examples.named import entry_of, files_of, official_set
+
+    found = official_set(name)
+    files: dict[str, Any] = {side: _file(path) for side, path in files_of(found, data).items()}
+    return _task({**entry_of(found), **files, **given})
+
+
 def _own_task(kind: str, train: Path, dev: Path | None, given: dict[str, Any]) -> AnyTask:
-    from pydantic import TypeAdapter, ValidationError
-
-    from firth.config.tasks import AnyTask
-
     if kind not in KINDS:
         raise FirthError(f"--task {kind}: with --train it is one of {', '.join(KINDS)}")
     values = {
@@ -55,6 +75,14 @@ def _own_task(kind: str, train: Path, dev: Path | None, given: dict[str, Any]) -
         "format": given.get("format") or _format(kind, train),
         **given,
     }
+    return _task(values)
+
+
+def _task(values: dict[str, Any]) -> AnyTask:
+    from pydantic import TypeAdapter, ValidationError
+
+    from firth.config.tasks import AnyTask
+
     try:
         read: AnyTask = TypeAdapter(AnyTask).validate_python(values)
     except ValidationError as error:
@@ -63,6 +91,8 @@ def _own_task(kind: str, train: Path, dev: Path | None, given: dict[str, Any]) -
 
 
 def _configured_task(name: str, dev: Path | None, given: dict[str, Any]) -> tuple[AnyTask, Path]:
+    if name.startswith("glue/"):
+        raise FirthError(f"--task {name}: say with --data where the files of the official set are")
     if name in KINDS:
         raise FirthError(f"--task {name}: say with --train FILE where the examples are, or name a task of this project")
     if dev is not None or given:
