@@ -77,6 +77,10 @@ def _record(predictor: Predictor, row: Row, table: Table, fields: Fields) -> Any
             raise DataError(no_field(missing[0], list(row.values)), table.where, row.line)
         found = [row.values[field] for field in theirs]
         values[name] = found if len(found) > 1 else found[0]
+    if missing := [name for name in predictor.fields if name not in values]:
+        said = no_field(missing[0], list(row.values))
+        end = " " if said.endswith("?") else ". "
+        raise DataError(f"{said}{end}Say --field {missing[0]}=COLUMN where it has another name", table.where, row.line)
     return predictor.record(values, table.where, row.line)
 
 
