@@ -65,6 +65,21 @@ def test_checkpoints_of_present_vectors_and_young_ones_stay(built: Path, capsys:
     assert capsys.readouterr().out.endswith("nothing to remove\n")
 
 
+def test_trainings_of_evaluations_go_when_they_were_not_used_for_long(
+    built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = built / ".firth" / "cells"
+    for name, when in (("aa", OLD), ("bb", OLD), ("cc", time.time())):
+        (cells / name).mkdir(parents=True)
+        (cells / name / "dev.safetensors").write_bytes(b"0" * 500_000)
+        os.utime(cells / name, (when, when))
+    gc.collect(built, dry_run=True)
+    assert "would remove cells of 2 trainings of evaluations  1.0 MB" in capsys.readouterr().out
+    gc.collect(built)
+    assert [place.name for place in cells.iterdir()] == ["cc"]
+    assert "removed cells of 2 trainings of evaluations  1.0 MB" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_experiments_go_only_on_request_and_not_while_their_worktree_stands(built: Path) -> None:
     place = make(built, "toy-run")

@@ -66,6 +66,7 @@ def test_each_kind_of_model_has_its_table(measured: ScoredProject) -> None:
     assert row["BERT untrained"].count("≈") == 4
     assert row["BERT finetuned"].count("0.61 ±0.04") == 4
     assert "≈" not in row["BERT finetuned"]
+    assert lines[-2].rstrip() == "Protocol sane: one setting, the median of the seeds."
     stages = ("bert", "word2vec@", "report", "prepare")
     assert not [line for line in lines if line.startswith(stages)], "rows of the stages' table begin with these names"
 

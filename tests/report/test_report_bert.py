@@ -186,7 +186,9 @@ def test_ties_modes_and_the_line_to_beat_are_said(build: Callable[..., Path]) ->
     page = draw(build())
     said = after(page, "tasks")
     assert said.count("≈ majority; one answer to all") == 4
-    assert "BERT, untrained frozen 52.0 % 48.0 % to 56.0 % 52.0 %, 51.0 %" in said
+    assert "BERT, untrained frozen 52.0 % 48.0 % to 56.0 % median of 2 seeds 52.0 %, 51.0 %" in said
+    assert "59.0 % to 67.0 % median of 2 seeds; 1 of 2 collapsed 63.0 %" in said
+    assert said.count("Protocol sane: one setting, the median of the seeds.") == 4
     assert "BERT, fine-tuned fine-tuned 63.0 %" in said
     assert "<line x1=" in page and 'class="dot hollow m-bert"' in page and 'class="dot m-bert"' in page
     assert "majority 50.0 %" in said

@@ -18,6 +18,7 @@ from firth.project import kept_folder
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from firth.tasks.examples.files import Examples
     from firth.tasks.usages.encoders import Source
 
 
@@ -110,6 +111,10 @@ def evaluate(
         Literal["last", "sum4", "concat4"] | None, typer.Option(help="Layers of a BERT that are read.")
     ] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Folder to keep the fine-tuned model in that has the score; `firth predict` takes it."),
+    ] = None,
 ) -> None:
     """Score encoders side by side, beside the answer that needs no encoder; ties with it are shown as ties.
 
@@ -131,12 +136,16 @@ def evaluate(
         {"modes": [mode] if mode else None, "pooling": pooling, "layers": layers, "protocol": protocol,
          "ensemble": ensemble or None, "seeds": seeds_of(seeds)}
     )  # fmt: skip
+    if save is not None:
+        _check_save(save, models, settings)
     with examples_asked_for(task, train, dev, data, given) as examples:
         from firth.tasks.usages.cells import Cells
         from firth.tasks.usages.score import score_task
 
         sources = _sources(models, settings)
         scored = score_task(examples, sources, settings, Cells(kept_folder("cells")))
+        if save is not None:
+            _keep(save, examples, sources, settings, scored.results)
     measured = {system["encoder"] for system in scored.results["systems"]}
     if left := [name for name in sources if name not in measured]:
         raise FirthError(f"{', '.join(left)}: word vectors have no mode finetuned; leave --mode out")
@@ -145,6 +154,36 @@ def evaluate(
         from firth.canonical import write_json
 
         write_json(json_, scored.results)
+
+
+def _check_save(folder: Path, models: Sequence[str], settings: Evaluation) -> None:
+    """What can be said before anything is trained."""
+    from firth.tasks.usages.kept import check_free
+    from firth.word2vec.matrix_files import FILE as VECTORS
+
+    if settings.modes != ["finetuned"]:
+        raise FirthError("--save keeps a fine-tuned model: add --mode finetuned")
+    if len(models) > 1:
+        raise FirthError(f"--save keeps one model, and {len(models)} are named")
+    if (folder_of(models[0]) / VECTORS).is_file():
+        raise FirthError(f"--save keeps a fine-tuned BERT; {models[0]} holds word vectors")
+    check_free(folder)
+
+
+def _keep(
+    folder: Path, examples: Examples, sources: dict[str, Source], settings: Evaluation, results: dict[str, Any]
+) -> None:
+    from firth.tasks.usages.keeping import keep
+    from firth.tasks.usages.kept import load
+
+    ((name, source),) = sources.items()
+    row = next(row for row in results["systems"] if row["system"] == f"{name}-finetuned")
+    said = keep(folder, examples, source, settings, row)
+    kept = load(folder)
+    print(
+        f"{folder}: {said['score']['metric']} {said['score']['dev']:.3f}, seed {said['training']['seed']}; "
+        f"{kept.transformers_class} of transformers{'' if kept.whole_in_transformers else ', and a head of ours'}"
+    )
 
 
 def _settings(asked: dict[str, Any]) -> Evaluation:
@@ -183,7 +222,7 @@ def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
 def _show(results: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from firth.tasks.usages.protocols import protocol_in_words
+    from firth.tasks.usages.in_words import protocol_in_words
 
     counts = results["examples"]
     Console().print(_table(results))
@@ -197,7 +236,7 @@ def _show(results: dict[str, Any]) -> None:
 def _table(results: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    from firth.tasks.usages.protocols import how_scored
+    from firth.tasks.usages.in_words import how_scored
 
     table = Table(box=None, pad_edge=False)
     for title in ("", results["metric"], "95%", "score of", "beside majority"):

@@ -111,11 +111,13 @@ def report(
 
 
 def gc(
-    days: Annotated[int, typer.Option(min=0, help="Keep unfinished checkpoints younger than this.")] = 7,
+    days: Annotated[
+        int, typer.Option(min=0, help="Keep checkpoints, and trainings of evaluations, younger than this.")
+    ] = 7,
     experiments: Annotated[bool, typer.Option(help="Also remove the saved experiments of removed worktrees.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, remove nothing.")] = False,
 ) -> None:
-    """Remove worktrees of finished runs and checkpoints that nothing needs any more."""
+    """Remove worktrees of finished runs, and checkpoints and trainings of evaluations that nothing needs any more."""
     from firth.pipeline import gc as collector
 
     collector.collect(find_root(), days=days, experiments=experiments, dry_run=dry_run)

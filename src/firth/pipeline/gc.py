@@ -1,4 +1,4 @@
-"""`firth gc`: what finished runs left behind — worktrees, checkpoints, and on request experiments."""
+"""`firth gc`: what finished runs left behind — worktrees, checkpoints, cells, and on request experiments."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def collect(root: Path, days: int = 7, experiments: bool = False, dry_run: bool 
     """Remove what no run needs any more from the clone at `root` and say what was freed.
 
     Worktrees of runs that still live stay. Checkpoints of trainings whose vectors lie in `data/` stay, so that more
-    epochs can go on from them, and so do others younger than `days`. With `experiments`, saved experiments whose
+    epochs can go on from them, and so do others younger than `days`; kept trainings of evaluations ("cells") go once
+    they were not used for so long. With `experiments`, saved experiments whose
     worktree is gone are removed too: their outputs leave the cache with the next `dvc gc`.
     """
-    removed = [*_worktrees(root, dry_run), *_checkpoints(root, days, dry_run)]
+    removed = [*_worktrees(root, dry_run), *_checkpoints(root, days, dry_run), *_cells(root, days, dry_run)]
     if experiments:
         removed += _experiments(root, dry_run)
     for each in removed:
@@ -70,6 +71,23 @@ def _checkpoints(root: Path, days: int, dry_run: bool) -> list[Removed]:
         if not dry_run:
             shutil.rmtree(folder)
     return found
+
+
+def _cells(root: Path, days: int, dry_run: bool) -> list[Removed]:
+    """All that are too old as one entry: an evaluation on a grid leaves hundreds."""
+    now = time.time()
+    old = [
+        place
+        for place in sorted((state_folder(root) / "cells").glob("*/"))
+        if now - place.stat().st_mtime >= days * DAY_SECONDS
+    ]
+    if not old:
+        return []
+    found = Removed("cells", f"of {len(old)} trainings of evaluations", sum(map(_bytes, old)))
+    if not dry_run:
+        for place in old:
+            shutil.rmtree(place)
+    return [found]
 
 
 def _experiments(root: Path, dry_run: bool) -> list[Removed]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from firth.canonical import read_json
+from firth.tasks.usages.in_words import protocol_in_words
 from firth.tracking.evidence import MLM_METRIC
 
 DASH = "–"
@@ -132,7 +133,8 @@ def _abreast(tasks: Sequence[Mapping[str, Any]]) -> Table:
     heads = tuple(f"{results['task']}, {results['metric']}" for results in tasks)
     ties = any(TIE in cell for row in rows for cell in row)
     note = f"± half of the 95% interval.{f' {TIE} may well be no better than the majority answer.' if ties else ''}"
-    return Table("Tasks", heads, tuple(rows), note)
+    said = dict.fromkeys(protocol_in_words(results.get("settings", {})) for results in tasks)
+    return Table("Tasks", heads, tuple(rows), "\n".join([note, *said]))
 
 
 def _label(system: str) -> str:

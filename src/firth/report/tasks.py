@@ -9,6 +9,7 @@ from firth.report.published import published
 from firth.report.say import signed
 from firth.tasks.usages.answers import exact
 from firth.tasks.usages.entities import entities
+from firth.tasks.usages.in_words import how_scored, protocol_in_words
 
 if TYPE_CHECKING:
     from firth.report.inputs import TaskRun
@@ -38,6 +39,7 @@ def task(run: TaskRun) -> dict[str, Any]:
         "examples": {side: int(found["examples"][side]) for side in ("train", "dev")},
         "labels": list(manifest.get("labels", [])),
         "majority": _majority(found.get("majority")),
+        "protocol": protocol_in_words(found.get("settings", {})),
         "systems": [_system(row) for row in found["systems"]],
         "published": published(manifest.get("published", "")),
         "worked": worked(manifest["kind"], run.dev, run.answers),
@@ -75,6 +77,7 @@ def _system(row: Mapping[str, Any]) -> dict[str, Any]:
         "label": row["label"],
         "score": round(float(row["score"]), DECIMALS),
         "seeds": [round(float(score), DECIMALS) for score in row.get("seeds", [])],
+        "score_of": how_scored(row),
         "tie": bool(row["tie_with_majority"]),
         "constant": bool(row.get("details", {}).get("constant")),
     }

@@ -20,9 +20,10 @@ from firth.tasks.examples.files import Examples
 from firth.tasks.usages.collapse import Collapse, unseeing
 from firth.tasks.usages.contextual import BertEncoder
 from firth.tasks.usages.encoders import Source
+from firth.tasks.usages.in_words import how_scored, protocol_in_words
 from firth.tasks.usages.learners import Learner
 from firth.tasks.usages.problems import problem_of
-from firth.tasks.usages.protocols import Outcome, Trainings, how_scored, protocol_in_words
+from firth.tasks.usages.protocols import Outcome, Trainings
 from firth.tasks.usages.reading import Reading
 from firth.tasks.usages.score import score_task, summary
 from firth.tasks.usages.stopping import BestEpoch, Learned

@@ -13,10 +13,11 @@ from firth.tasks.examples.files import Examples
 from firth.tasks.usages.cells import Cells
 from firth.tasks.usages.contextual import threads
 from firth.tasks.usages.encoders import Source
+from firth.tasks.usages.in_words import how_scored, protocol_in_words
 from firth.tasks.usages.learners import learners
 from firth.tasks.usages.measures import Score
 from firth.tasks.usages.problems import Problem, problem_of
-from firth.tasks.usages.protocols import Trainings, how_scored, protocol_in_words
+from firth.tasks.usages.protocols import Trainings
 
 DIGITS = 6
 
