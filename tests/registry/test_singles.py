@@ -31,6 +31,18 @@ def promote(project: ScoredProject) -> Promotion:
     return promotion
 
 
+def test_a_replaced_seed_is_no_part_of_the_noise() -> None:
+    runs = [
+        {"seed": 1, "score": 0.8, "collapsed": False, "batch": 16},
+        {"seed": 2, "score": 0.5, "collapsed": True, "batch": 16, "replaced_by": 3},
+        {"seed": 3, "score": 0.7, "collapsed": False, "batch": 16},
+        {"seed": 1, "score": 0.6, "collapsed": False, "batch": 32},
+    ]
+    row = {"system": "bert-finetuned", "seeds": [0.8, 0.5, 0.7], "runs": runs, "details": {"batch": 16, "seed": 1}}
+    results = {"task": TASK, "digests": {"dev": "0"}, "systems": [row, row | {"system": "bert-finetuned-ensemble"}]}
+    assert Singles.of(results, "bert-finetuned", []).seeds == (0.8, 0.7)
+
+
 @pytest.fixture
 def examples(tmp_path: Path) -> Path:
     """A project folder with 200 dev examples of a task."""

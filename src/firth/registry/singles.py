@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from firth.canonical import dumps, read_json
 from firth.errors import DataError, IntegrityError
+from firth.tracking.evidence import system_of
 from firth.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Singles:
         """Of what was scored: a task's results and the prediction records of `system`."""
         (found,) = (item for item in results["systems"] if item["system"] == system)
         answers = {record["id"]: record["predicted"] for record in records}
-        return cls(results["task"], results["digests"]["dev"], tuple(found["seeds"]), answers)
+        return cls(results["task"], results["digests"]["dev"], tuple(_counted(found)), answers)
 
     @classmethod
     def of_stage(cls, root: Path, task: str, model: str, mode: str) -> Singles:
@@ -45,7 +46,7 @@ class Singles:
             DataError: it left no predictions.
         """
         folder = root / "data" / "tasks" / task
-        system = model if mode == "frozen" else f"{model}-{mode}"
+        system = system_of(model, mode)
         path = folder / f"predictions-{system}.jsonl"
         if not path.is_file():
             raise DataError(f"missing; run the stage tasks@{task} first", path)
@@ -70,6 +71,16 @@ def kept(store: Store, version: ModelVersion, task: str) -> Singles | None:
         return Singles(**tree)
     except TypeError as error:
         raise IntegrityError(f"{version.name} version {version.version}: {path} is no record of answers") from error
+
+
+def _counted(system: Mapping[str, Any]) -> list[float]:
+    """Scores of the seeds, without those of trainings that collapsed and were replaced by others."""
+    runs = system.get("runs")
+    if runs is None:
+        return list(system["seeds"])
+    point = {key: value for key, value in system["details"].items() if key in ("batch", "learning_rate", "epochs")}
+    own = [run for run in runs if all(run.get(key, value) == value for key, value in point.items())]
+    return [run["score"] for run in own if "replaced_by" not in run]
 
 
 def _path(version: ModelVersion, task: str) -> str:
