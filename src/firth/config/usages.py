@@ -47,7 +47,7 @@ class BiLSTM(Section):
         default=256, ge=1, le=4096, description="Numbers of a state in each direction; the paper: two layers with 768."
     )
     layers: int = Field(default=2, ge=1, le=8)
-    dropout: Share = Field(default=0.3, description="Of what each layer reads, and of what the last one says.")
+    dropout: Share = Field(default=0.3, description="Of what each layer and the head read.")
     learning_rate: float = Field(default=0.001, gt=0.0, le=1.0)
     epochs: int = Field(default=10, ge=1, le=10_000)
     batch: int = Field(default=32, ge=1)
@@ -106,7 +106,7 @@ class Evaluation(Section):
         default=["linear"],
         min_length=1,
         description="linear: on a text's pooled vector, or on each token's; bilstm: on all tokens of a sequence. "
-        "The gate reads the first.",
+        "The gate reads scores under the linear one.",
     )
     protocol: Protocol = Field(
         default="sane",

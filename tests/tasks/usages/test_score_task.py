@@ -69,7 +69,12 @@ def test_the_same_bytes_every_time(tmp_path: Path, kind: str) -> None:
     assert dumps(first.results) == dumps(second.results)
     assert first.predictions == second.predictions
     assert json.loads(dumps(first.results)) == first.results
-    assert [system["system"] for system in first.results["systems"]] == ["vectors", "model", "model-finetuned"]
+    assert [system["system"] for system in first.results["systems"]] == [
+        "vectors",
+        "vectors-finetuned",
+        "model",
+        "model-finetuned",
+    ]
 
 
 def test_fine_tuning_learns_and_leaves_the_model_as_it_was(tmp_path: Path) -> None:

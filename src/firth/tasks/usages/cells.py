@@ -26,10 +26,11 @@ from firth.tasks.usages.stopping import Learned
 
 if TYPE_CHECKING:
     from firth.tasks.usages.contextual import BertEncoder
+    from firth.tasks.usages.static import StaticEncoder
 
 MOST_BYTES = 2 * 2**30
 """What all cells together may take; the ones that were not used for longest go first."""
-CODE = ["bert", "encode", "tasks/usages", "training", "wordpiece"]
+CODE = ["bert", "encode", "tasks/usages", "tokens", "training", "vectors", "wordpiece"]
 OUTPUTS, ABOUT = "dev.safetensors", "cell.json"
 
 
@@ -88,6 +89,12 @@ def bert_identity(encoder: BertEncoder) -> dict[str, Any]:
         "pooling": encoder.pooling,
         "layers": encoder.layers,
     }
+
+
+def vectors_identity(encoder: StaticEncoder) -> dict[str, Any]:
+    """As `bert_identity`, of a training that begins with word vectors."""
+    weights = hashlib.sha256(np.ascontiguousarray(encoder.matrix).data)
+    return {"weights": weights.hexdigest(), "words": encoder.vocabulary.sha256}
 
 
 def _read(place: Path) -> Learned | None:

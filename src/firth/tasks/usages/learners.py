@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from firth.config.usages import Evaluation, Finetuning, Mode
+from firth.config.usages import Evaluation, Finetuning, HeadName, Mode
 from firth.tasks.examples.files import Examples
-from firth.tasks.usages.cells import bert_identity
+from firth.tasks.usages.bilstm import Tokens, train_bilstm
+from firth.tasks.usages.cells import bert_identity, vectors_identity
 from firth.tasks.usages.contextual import BertEncoder, threads
 from firth.tasks.usages.encoders import Source
 from firth.tasks.usages.finetune import finetune
 from firth.tasks.usages.heads import Targets, train_head
+from firth.tasks.usages.joint import Group
 from firth.tasks.usages.problems import Problem
 from firth.tasks.usages.reading import Encoder, Floats, Reading
+from firth.tasks.usages.static import StaticEncoder
 from firth.tasks.usages.stopping import BestEpoch, Learned
+from firth.tasks.usages.table import Table
+from firth.tasks.usages.tokens import ContextualTokens, StaticTokens
+from firth.tasks.usages.tuned import train_vectors
 
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """An encoder in one mode; `suffix` and `note` tell it from the encoder's others, in names and in tables."""
+    """An encoder in one mode under one head; `suffix` and `note` tell it from its others, in names and in tables."""
 
     mode: Mode
     suffix: str
@@ -29,7 +35,7 @@ class Learner:
     dev: Reading
     details: dict[str, Any]
     learn: Callable[[int, Finetuning], Learned]
-    """Seed and settings (which a frozen encoder passes over) to what is learned."""
+    """Seed and settings (which only a fine-tuned BERT heeds) to what is learned."""
     identity: Callable[[], dict[str, Any]] | None = None
     """What a training depends on besides task, settings, seed and code. None: a head that takes seconds to train; it
     is neither kept nor looked at for a collapse."""
@@ -37,11 +43,20 @@ class Learner:
     """Whether the grid of the protocol `paper` is for it."""
 
 
+Learn = Callable[[int, Finetuning], Learned]
+
+
 def learners(problem: Problem, examples: Examples, source: Source, settings: Evaluation) -> Iterator[Learner]:
-    """The encoder in each of the modes that are asked for and that it has."""
+    """The encoder in each mode under each head that are asked for; a BERT is fine-tuned under the linear one only."""
     encoder: Encoder = source.load()
-    modes = [mode for mode in settings.modes if mode == "frozen" or isinstance(encoder, BertEncoder)]
-    if not modes:
+    contextual = isinstance(encoder, BertEncoder)
+    ways: list[tuple[Mode, HeadName]] = [
+        (mode, head)
+        for mode in settings.modes
+        for head in settings.heads
+        if not (contextual and mode == "finetuned" and head == "bilstm")
+    ]
+    if not ways:
         return
     train, dev = problem.read(encoder, examples.train), problem.read(encoder, examples.dev)
     targets = problem.targets(train)
@@ -52,19 +67,25 @@ def learners(problem: Problem, examples: Examples, source: Source, settings: Eva
         return problem.measures(problem.predict(logits, dev))[metric].score
 
     details: dict[str, Any] = {**reach, "learned_from": train.owned(targets.usable)}
-    for mode in modes:
-        if mode == "frozen":
-            learn = _frozen(encoder, train, dev, targets, settings)
-            yield Learner(mode, "", "", dev, details, learn)
+    for mode, head in ways:
+        suffix, note = ("", "") if mode == "frozen" else ("-finetuned", ", fine-tuned")
+        if head == "bilstm":
+            suffix, note = f"{suffix}-bilstm", f"{note}, BiLSTM"
+        made = partial(Learner, mode, suffix, note, dev, details)
+        if head == "bilstm":
+            learn = _bilstm(encoder, train, dev, targets, settings, mode == "finetuned", source.label)
+            yield made(learn, partial(_identity, encoder, settings, head))
+        elif mode == "frozen":
+            yield made(_frozen(encoder, train, dev, targets, settings))
         elif isinstance(encoder, BertEncoder):
             learn = _finetuned(encoder, train, dev, targets, score)
-            identity = partial(bert_identity, encoder)
-            yield Learner(mode, "-finetuned", ", fine-tuned", dev, details, learn, identity, tunable=True)
+            yield made(learn, partial(bert_identity, encoder), tunable=True)
+        elif isinstance(encoder, StaticEncoder):
+            learn = _tuned(encoder, train, dev, targets, settings, source.label)
+            yield made(learn, partial(_identity, encoder, settings, head))
 
 
-def _frozen(
-    encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation
-) -> Callable[[int, Finetuning], Learned]:
+def _frozen(encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation) -> Learn:
     features, unseen = encoder.features(train), encoder.features(dev)
 
     def learn(seed: int, _: Finetuning) -> Learned:
@@ -76,7 +97,7 @@ def _frozen(
 
 def _finetuned(
     encoder: BertEncoder, train: Reading, dev: Reading, targets: Targets, score: Callable[[Floats], float]
-) -> Callable[[int, Finetuning], Learned]:
+) -> Learn:
     def learn(seed: int, settings: Finetuning) -> Learned:
         if not settings.early_stopping:
             return Learned(finetune(encoder, train, targets, settings, seed).logits(dev))
@@ -85,3 +106,52 @@ def _finetuned(
         return best.learned
 
     return learn
+
+
+def _tuned(
+    encoder: StaticEncoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation, label: str
+) -> Learn:
+    def learn(seed: int, _: Finetuning) -> Learned:
+        with threads(1):
+            title = f"{label}: tuned with a head"
+            rate = settings.vectors_learning_rate
+            return Learned(train_vectors(encoder, train, targets, settings.head, rate, seed, title).logits(dev))
+
+    return learn
+
+
+def _bilstm(
+    encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation, tuned: bool, label: str
+) -> Learn:
+    title = f"{label}: {'tuned with a ' if tuned else ''}BiLSTM"
+
+    @cache
+    def frozen() -> tuple[Tokens, Tokens]:
+        """Both sides, read once for all seeds."""
+        if isinstance(encoder, BertEncoder):
+            learned = ContextualTokens(encoder, train)
+            return learned, ContextualTokens(encoder, dev, like=learned)
+        assert isinstance(encoder, StaticEncoder)
+        table = Table.of(encoder, train.inputs, trained=False)
+        return StaticTokens(encoder, train, table), StaticTokens(encoder, dev, table.with_words_of(dev.inputs))
+
+    def learn(seed: int, _: Finetuning) -> Learned:
+        with threads(1):  # a step is many products, one a token, and each is too small to share
+            if not (tuned and isinstance(encoder, StaticEncoder)):
+                tokens, unseen = frozen()
+                return Learned(train_bilstm(tokens, targets, settings.bilstm, seed, title).logits(unseen))
+            table = Table.of(encoder, train.inputs, trained=True)
+            vectors = Group([table.weight], settings.vectors_learning_rate, 0.0, "evaluation.vectors_learning_rate")
+            tokens = StaticTokens(encoder, train, table)
+            network = train_bilstm(tokens, targets, settings.bilstm, seed, title, vectors)
+            return Learned(network.logits(StaticTokens(encoder, dev, table.with_words_of(dev.inputs))))
+
+    return learn
+
+
+def _identity(encoder: Encoder, settings: Evaluation, head: HeadName) -> dict[str, Any]:
+    """Of a training that no settings of fine-tuning apply to."""
+    whose = bert_identity(encoder) if isinstance(encoder, BertEncoder) else {}
+    if isinstance(encoder, StaticEncoder):
+        whose = vectors_identity(encoder) | {"vectors_learning_rate": settings.vectors_learning_rate}
+    return whose | {head: (settings.bilstm if head == "bilstm" else settings.head).model_dump()}

@@ -35,7 +35,7 @@ class StaticEncoder:
         self._lowercase = all(word == word.lower() for word in words)
         digits = {character for word in words for character in word if character.isdecimal()}
         self._zeros = digits == {"0"}
-        self.width = vectors.matrix.shape[1]
+        self.width: int = vectors.matrix.shape[1]
 
     def texts(self, texts: Sequence[str], length: int) -> Reading:
         """The mean of the words' vectors."""
@@ -97,7 +97,8 @@ class StaticEncoder:
         if not len(reading.inputs):
             return self.width
         item: Words = reading.inputs[0]
-        return self.width * ((4 if item.asked else 3) if item.form == "tokens" else MULTIPLE[item.form])
+        multiple = (4 if item.asked else 3) if item.form == "tokens" else MULTIPLE[item.form]
+        return self.width * multiple
 
     def _means(self, bags: Bags) -> Tensor:
         if len(bags.ids) == len(bags.starts):
