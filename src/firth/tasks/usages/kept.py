@@ -51,6 +51,11 @@ class Kept:
         """What loads the folder there, head included; BertModel where the head is ours alone."""
         return _shared(self.kind, self.encoder.layers)[0]
 
+    @property
+    def whole_in_transformers(self) -> bool:
+        """Whether that class has the head, too."""
+        return self.transformers_class != ALONE
+
 
 def save(folder: Path, encoder: BertEncoder, model: Model, head: nn.Linear, said: Mapping[str, Any]) -> None:
     """Write the folder, which appears complete or not at all; a kept model that is there is replaced.

@@ -1,0 +1,80 @@
+"""`firth evaluate --save`: the fine-tuned model behind a score is kept, and `firth predict` answers with it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from one_thread import one_thread  # noqa: F401
+from typer.testing import CliRunner, Result
+from usage_examples import bert, draw, vectors
+
+from firth.bert.folder import save
+from firth.cli import app
+from firth.errors import FirthError
+from firth.word2vec.matrix_files import save_matrices
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    save(tmp_path / "own", bert())
+    found = vectors()
+    save_matrices(tmp_path / "words", found.vocabulary, {"input": found.matrix})
+    for name, count, seed in (("train", 80, 1), ("dev", 30, 2)):
+        rows = [[f"{one['text']} ({n})", one["label"]] for n, one in enumerate(draw("text", count, seed))]
+        with (tmp_path / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([["text", "label"], *rows])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def run(*arguments: Any) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+FILES = ["--task", "text", "--train", "train.csv", "--dev", "dev.csv"]
+
+
+def test_what_is_saved_predicts_what_was_scored(folder: Path) -> None:
+    asked = ["evaluate", "own", *FILES, "--mode", "finetuned", "--seeds", "1,2,3", "--json", "r.json", "--save", "kept"]
+    said = run(*asked)
+    assert said.exit_code == 0, said.output
+    (row,) = json.loads((folder / "r.json").read_text())["systems"]
+    seed = row["details"]["seed"]
+    assert (
+        f"kept: accuracy {row['score']:.3f}, seed {seed}; BertModel of transformers, and a head of ours" in said.stdout
+    )
+    done = run("predict", "--model", "kept", "--input", "dev.csv", "--output", "out.csv")
+    assert done.stdout == "out.csv: 30 rows\n"
+    with (folder / "out.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    right = sum(one["label"] == one["prediction"] for one in rows)
+    assert right / 30 == pytest.approx(row["score"], abs=1e-6)
+    before = (folder / "kept" / "model.safetensors").read_bytes()
+    again = run(*asked)  # its trainings are found from before; the model is made anew
+    assert again.exit_code == 0
+    assert (folder / "kept" / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["own"], "--save keeps a fine-tuned model: add --mode finetuned"),
+        (["own", "words", "--mode", "finetuned"], "--save keeps one model, and 2 are named"),
+        (["words", "--mode", "finetuned"], "--save keeps a fine-tuned BERT; words holds word vectors"),
+        (["own", "--mode", "finetuned", "--save", "own"], "own: is there already and is no kept model"),
+    ],
+)
+def test_what_cannot_be_kept_is_said_before_anything_is_trained(
+    folder: Path, arguments: list[str], message: str
+) -> None:
+    before = (folder / "own" / "model.safetensors").read_bytes()
+    with pytest.raises(FirthError) as error:
+        run("evaluate", *FILES, "--save", "kept", *arguments)
+    assert message in str(error.value)
+    assert not (folder / "kept").exists()
+    assert (folder / "own" / "model.safetensors").read_bytes() == before
