@@ -106,7 +106,7 @@ class Evaluation(Section):
         default=["linear"],
         min_length=1,
         description="linear: on a text's pooled vector, or on each token's; bilstm: on all tokens of a sequence. "
-        "The gate reads scores under the linear one.",
+        "The gate reads the first.",
     )
     protocol: Protocol = Field(
         default="sane",
