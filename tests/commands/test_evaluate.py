@@ -120,15 +120,20 @@ def test_squad_in_windows(folder: Path) -> None:
     )
 
 
-def test_fine_tuning_is_for_berts(folder: Path) -> None:
+def test_all_ways_to_use_encoders_stand_side_by_side(folder: Path) -> None:
     write_texts(folder / "own.csv")
-    fields = ["--text-field", "sentence", "--label-field", "verdict", "--mode", "finetuned", "--seeds", "1"]
-    result = run("own", "--task", "text", "--train", "own.csv", *fields, "--train-examples", "64")
+    asked = ["own", "words", "--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field",
+             "verdict", "--train-examples", "48", "--seeds", "1"]  # fmt: skip
+    result = run(*asked, "--mode", "frozen,finetuned", "--head", "linear,bilstm", "--json", "all.json")
     assert result.exit_code == 0, result.output
-    assert "own-finetuned" in result.output
-    assert said("words", "own", "--task", "text", "--train", "own.csv", *fields, "--train-examples", "64") == (
-        "words: word vectors have no mode finetuned; leave --mode out"
-    )
+    assert [row["system"] for row in json.loads((folder / "all.json").read_text())["systems"]] == [
+        "own", "own-bilstm", "own-finetuned",
+        "words", "words-bilstm", "words-finetuned", "words-finetuned-bilstm",
+    ]  # fmt: skip
+    assert "words-finetuned-bilstm" in result.stdout
+    refused = said(*asked, "--mode", "finetuned", "--head", "bilstm")
+    assert refused.startswith("own: a BERT is fine-tuned under a linear head")
+    assert said(*asked, "--head", "linear,tree") == "--head 'tree': input should be 'linear' or 'bilstm'"
 
 
 def test_fine_tuning_goes_on_where_it_was_and_names_its_protocol(folder: Path) -> None:

@@ -92,8 +92,17 @@ def evaluate(
     train_examples: Annotated[int | None, typer.Option(help="Most training examples; a seeded subset.")] = None,
     dev_examples: Annotated[int | None, typer.Option(help="Most dev examples; a seeded subset.")] = None,
     mode: Annotated[
-        Literal["frozen", "finetuned"] | None,
-        typer.Option(help="A head on fixed features, or head and encoder together (BERT only)."),
+        str | None,
+        typer.Option(
+            metavar="frozen,finetuned", help="A head on fixed features, head and encoder trained together, or both."
+        ),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            metavar="linear,bilstm",
+            help="Linear, a BiLSTM on all tokens, or both. A BERT is fine-tuned under the linear one only.",
+        ),
     ] = None,
     protocol: Annotated[
         Literal["sane", "paper"] | None,
@@ -133,9 +142,10 @@ def evaluate(
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None}
     settings = _settings(
-        {"modes": [mode] if mode else None, "pooling": pooling, "layers": layers, "protocol": protocol,
+        {"modes": separated(mode), "heads": separated(head), "pooling": pooling, "layers": layers, "protocol": protocol,
          "ensemble": ensemble or None, "seeds": seeds_of(seeds)}
     )  # fmt: skip
+    _check_ways(models, settings)
     if save is not None:
         _check_save(save, models, settings)
     with examples_asked_for(task, train, dev, data, given) as examples:
@@ -146,14 +156,24 @@ def evaluate(
         scored = score_task(examples, sources, settings, Cells(kept_folder("cells")))
         if save is not None:
             _keep(save, examples, sources, settings, scored.results)
-    measured = {system["encoder"] for system in scored.results["systems"]}
-    if left := [name for name in sources if name not in measured]:
-        raise FirthError(f"{', '.join(left)}: word vectors have no mode finetuned; leave --mode out")
     _show(scored.results)
     if json_ is not None:
         from firth.canonical import write_json
 
         write_json(json_, scored.results)
+
+
+def _check_ways(models: Sequence[str], settings: Evaluation) -> None:
+    """Every model must have one of the ways that are asked for."""
+    from firth.word2vec.matrix_files import FILE as VECTORS
+
+    if settings.modes != ["finetuned"] or settings.heads != ["bilstm"]:
+        return
+    if berts := [model for model in models if not (folder_of(model) / VECTORS).is_file()]:
+        raise FirthError(
+            f"{', '.join(berts)}: a BERT is fine-tuned under a linear head; a BiLSTM reads what it says when it is "
+            "frozen: --mode frozen"
+        )
 
 
 def _check_save(folder: Path, models: Sequence[str], settings: Evaluation) -> None:

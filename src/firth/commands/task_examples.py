@@ -135,7 +135,7 @@ def refusal(error: Any) -> ConfigError:
     """One line for what pydantic found, with the option's name."""
     detail = error.errors()[0]
     place = [str(part) for part in detail["loc"] if part not in KINDS]
-    option = "--" + (place[0] if place else "task").replace("_", "-").replace("modes", "mode")
+    option = "--" + (place[0] if place else "task").replace("_", "-").replace("modes", "mode").replace("heads", "head")
     if detail["type"] == "extra_forbidden":
         return ConfigError(f"{option} does not go with this kind of task")
     if not place:  # what one option says does not go with what another says
