@@ -149,12 +149,34 @@ def import_(
 
 
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, bert, or MODEL@alias.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model folder, a model of this project, or MODEL@alias.")
+    ],
     to: Annotated[Path, typer.Option(help="Folder to write.")],
-    format_: Annotated[Literal["hf"], typer.Option("--format", help="hf: as transformers loads it.")] = "hf",
+    format_: Annotated[
+        Literal["hf", "mlflow"],
+        typer.Option(
+            "--format", help="hf: a BERT as transformers loads it; mlflow: as `mlflow models serve` serves it."
+        ),
+    ] = "hf",
+    most_rows: Annotated[
+        int | None, typer.Option(min=1, help="mlflow, fine-tuned models: most rows of a request; default 256.")
+    ] = None,
+    most_characters: Annotated[
+        int | None,
+        typer.Option(min=1, help="mlflow, fine-tuned models: most characters of a request; default 1000000."),
+    ] = None,
 ) -> None:
-    """Write a model so that other libraries load it unmodified."""
+    """Write a model so that other programs load it unmodified."""
     _check_free(to)
+    if format_ == "mlflow":
+        from firth.registry.exported import MOST_CHARACTERS, MOST_ROWS, export_mlflow
+
+        what = export_mlflow(folder_of(model), to, most_rows or MOST_ROWS, most_characters or MOST_CHARACTERS)
+        print(f"{to}: {what}; serve it: mlflow models serve -m {to} --env-manager local")
+        return
+    if most_rows or most_characters:
+        raise FirthError("--most-rows and --most-characters go with --format mlflow")
     bert = _load(model)
     from firth.bert.folder import HEADS, NEW
     from firth.encode.interchange import hf_class, write_hf

@@ -20,8 +20,8 @@ import firth
 from firth.tracking.trained import WORD_MODELS, weights_file
 
 HERE = Path(__file__).parent
-SERVING = ("firth.encode.load", "firth.encode.use")
-"""The modules that the served BERT calls; what they import goes with them."""
+BERT_SERVING = ("firth.encode.load", "firth.encode.use")
+"""The modules that a served BERT calls; what they import goes with them."""
 
 TRAINING = ("firth.bert.dropout_kernel",)
 """What they import in training only: a server needs no compiler."""
@@ -78,10 +78,10 @@ def weights_in(folder: Path, model: str) -> list[Path]:
     return sorted((folder / "artifacts").glob(f"**/{weights_file(model)}"))
 
 
-def copy_code(to: Path) -> Path:
-    """Copy the modules of Firth that a served BERT needs into the folder `to`; the copied package."""
+def copy_code(to: Path, serving: tuple[str, ...] = BERT_SERVING) -> Path:
+    """Copy the modules `serving` of Firth, with all they need, into the folder `to`; the copied package."""
     package = Path(firth.__file__).parent
-    waiting, taken = [*SERVING], set[Path]()
+    waiting, taken = [*serving], set[Path]()
     while waiting:
         module = waiting.pop()
         for path in _files(package, module) if module not in TRAINING else ():

@@ -1,0 +1,107 @@
+"""Models as folders that `mlflow models serve` serves, without a registry."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firth.bert.folder import whole_folder
+from firth.registry.logged import BERT, BERT_SERVING, HERE, WORDS, Form, copy_code
+from firth.registry.versions import pyfunc
+from firth.tasks.usages.kept import is_kept, load
+from firth.word2vec.matrix_files import FILE as VECTORS
+
+if TYPE_CHECKING:
+    from firth.tasks.usages.kept import Kept
+
+MOST_ROWS, MOST_CHARACTERS = 256, 1_000_000
+"""Limits of a request to a fine-tuned model, where nothing else is said."""
+
+TASK = Form(
+    artifact="model",
+    module=HERE / "pyfunc_task.py",
+    packages=(*BERT.packages, "pydantic", "rich", "ruamel-yaml"),
+    description="A fine-tuned BERT.",
+    with_code=True,
+)
+SERVING = ("firth.tasks.usages.kept", "firth.tasks.usages.predicting")
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "text": {"text": "It was a pleasure from beginning to end."},
+    "pair": {"first": "He opened the door.", "second": "The door was opened."},
+    "number": {"first": "He opened the door.", "second": "The door was opened."},
+    "choice": {"context": "He opened the door and", "endings": ["went in.", "ate the roof."]},
+    "tagging": {"tokens": ["Anna", "lives", "in", "Oslo", "."]},
+    "span": {"context": "Anna lives in Oslo.", "question": "Where does Anna live?"},
+}
+"""A record of each kind of task, to show what a request looks like."""
+
+
+def export_mlflow(folder: Path, to: Path, most_rows: int = MOST_ROWS, most_characters: int = MOST_CHARACTERS) -> str:
+    """Write the model in `folder` (kept, a BERT, or word vectors) to `to`; what it is, in words.
+
+    `to` appears complete or not at all. The limits are those of a request to a fine-tuned model.
+
+    Raises:
+        FirthError: `to` is not empty, or cannot be written.
+        IntegrityError: the model's files are not whole.
+    """
+    if is_kept(folder):
+        kept = load(folder)
+        limits = {"most_rows": most_rows, "most_characters": most_characters}
+        _write(folder, to, TASK, SERVING, _signature(kept), EXAMPLES[kept.kind], limits)
+        return f"{kept.kind} task {kept.said['task']['task']}, at most {most_rows} rows a request"
+    form = WORDS if (folder / VECTORS).is_file() else BERT
+    _write(folder, to, form, BERT_SERVING, form.signature(), None, None)
+    return "word vectors: neighbours and vectors" if form is WORDS else "a BERT: fill and encode"
+
+
+def _write(
+    folder: Path, to: Path, form: Form, serving: tuple[str, ...], signature: Any, example: Any, limits: Any
+) -> None:
+    import pandas as pd
+
+    with (
+        tempfile.TemporaryDirectory() as code,
+        whole_folder(to, replaced=lambda _: False) as part,
+        warnings.catch_warnings(),
+    ):
+        # With pandas 3, writing an example and reading it back warns inside MLflow.
+        warnings.simplefilter("ignore")
+        pyfunc().save_model(
+            path=str(part),
+            python_model=str(form.module),
+            artifacts={form.artifact: str(folder)},
+            code_paths=[str(copy_code(Path(code), serving))] if form.with_code else None,
+            signature=signature,
+            input_example=None if example is None else pd.DataFrame([example]),
+            model_config=limits,
+            pip_requirements=form.requirements(),
+        )
+
+
+def _signature(kept: Kept) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array, Object, Property
+
+    text, number = DataType.string, DataType.double
+    lists = ("tokens", "endings")
+    answers: dict[str, dict[str, Any]] = {
+        "text": {"prediction": text, "probability": number},
+        "pair": {"prediction": text, "probability": number},
+        "choice": {"prediction": DataType.long, "probability": number},
+        "number": {"prediction": number},
+        "tagging": {"prediction": Array(text)},
+        "span": {"prediction": text, "start": DataType.long, "end": DataType.long, "score": number},
+    }
+    answer = answers[kept.kind]
+    outputs: list[Any] = [ColSpec(kind, name, required=False) for name, kind in answer.items()]
+    if kept.kind not in ("number", "tagging"):
+        listed = Object([Property(name, kind) for name, kind in answer.items()])
+        outputs.append(ColSpec(Array(listed), "best", required=False))
+    inputs: list[Any] = [ColSpec(Array(text) if name in lists else text, name) for name in kept.usage.fields]
+    return ModelSignature(
+        inputs=Schema(inputs), outputs=Schema(outputs), params=ParamSchema([ParamSpec("best", DataType.long, 0)])
+    )

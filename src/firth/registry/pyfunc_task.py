@@ -1,0 +1,74 @@
+"""A fine-tuned BERT as an MLflow model, written from this file; the code that it calls is stored beside the weights.
+
+A request is a table with the columns of the model's kind of task: `text`; `first`, `second`; `context`, `question`;
+`tokens` (lists of words); or `context`, `endings` (lists of texts). Parameter: `best`, how many of the best answers
+each row of the answer lists (0: the best one alone). `most_rows` and `most_characters` of the model's configuration
+are the limits of a request.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import mlflow.models
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+
+class FineTuned(PythonModel):
+    """Labels, numbers, choices, tags or answers."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the kept model's folder."""
+        from firth.tasks.usages.kept import load
+
+        self.kept = load(Path(context.artifacts["model"]), os.cpu_count() or 1)
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """One row a record: `prediction`, and by the kind of task `probability`, or `start`, `end` and `score`."""
+        from firth.errors import DataError
+        from firth.tasks.usages.predicting import predict, record
+
+        best = int((params or {}).get("best", 0))
+        if best < 0:
+            raise MlflowException.invalid_parameter_value(f"best is {best}; it is 0 or more")
+        records = [{str(key): _plain(value) for key, value in row.items()} for row in model_input.to_dict("records")]
+        _check_size(records, context.model_config or {})
+        try:
+            asked = [record(self.kept, row, f"record {number}") for number, row in enumerate(records)]
+        except DataError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from None
+        return pd.DataFrame(predict(self.kept, asked, best))
+
+
+def _check_size(records: list[dict[str, Any]], limits: dict[str, Any]) -> None:
+    most = {name: int(limits[name]) for name in ("most_rows", "most_characters") if limits.get(name)}
+    characters = sum(len(text) for row in records for value in row.values() for text in _texts(value))
+    for name, found in (("most_rows", len(records)), ("most_characters", characters)):
+        if found > most.get(name, found):
+            raise MlflowException.invalid_parameter_value(
+                f"a request may have {most[name]} {name.removeprefix('most_')}; this one has {found}: send it in parts"
+            )
+
+
+def _texts(value: Any) -> Iterable[str]:
+    return [value] if isinstance(value, str) else [one for one in value or [] if isinstance(one, str)]
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON has it: arrays as lists, a missing value as None."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 (NaN is not itself)
+
+
+mlflow.models.set_model(FineTuned())
