@@ -126,7 +126,9 @@ def test_many_choices_are_read_within_the_bound_of_tokens(monkeypatch: pytest.Mo
     read = []
     forward = encoder.forward
     monkeypatch.setattr(contextual, "BATCH_TOKENS", 200)
-    monkeypatch.setattr(encoder, "forward", lambda model, batch: read.append(len(batch)) or forward(model, batch))
+    monkeypatch.setattr(
+        encoder, "forward", lambda model, batch, packed: read.append(len(batch)) or forward(model, batch, packed)
+    )
     np.testing.assert_allclose(encoder.features(reading), together, atol=1e-5)
     assert sum(read) == 30
     assert max(read) * 4 * 10 <= 200

@@ -137,7 +137,9 @@ class BertEncoder:
     def features_of(self, model: Model, reading: Reading, head: nn.Linear | None = None) -> Floats:
         """As `features`, of a fine-tuned copy of the encoder; with its `head` what that makes of them.
 
-        The features themselves are then kept no longer than a batch: of all rows of SQuAD they are gigabytes.
+        The features themselves are then kept no longer than a batch: of all rows of SQuAD they are gigabytes. Read as
+        in the training, without padding, a fine-tuned model is half as fast again on a CPU; frozen features keep the
+        digits that they have had.
         """
         starts = reading.starts
         out: Floats = np.empty((int(starts[-1]), self.width if head is None else head.out_features), np.float32)
@@ -147,7 +149,7 @@ class BertEncoder:
 
         def read(batch: list[int]) -> Floats:
             with torch.inference_mode():
-                rows = self.forward(model, [reading.inputs[number] for number in batch])
+                rows = self.forward(model, [reading.inputs[number] for number in batch], packed=head is not None)
                 found: Floats = (rows if head is None else head(rows)).numpy()
             return found
 
@@ -165,7 +167,7 @@ class BertEncoder:
     def forward(self, model: Model, examples: Sequence[Input | Several], packed: bool = False) -> Tensor:
         """The rows of `examples`, one behind the other: (rows, width), differentiable.
 
-        `packed`, the sequences are read one behind the other, without padding, as in a training.
+        `packed`, the sequences go through the model without padding.
         """
         inputs = [one for item in examples for one in (item.sequences if isinstance(item, Several) else (item,))]
         batch = one_behind_the_other(inputs) if packed else in_rows(inputs, self.bert.tokenizer.pad)

@@ -1,7 +1,8 @@
 """The sequences that a BERT reads, and how several of them go through it together.
 
-To features they go as rows with padding: sorted by length there is hardly any. In a training they go one behind the
-other (`firth.bert.attention`), which costs nothing for padding and, on a CPU, half as much for attention with dropout.
+For frozen features they are rows with padding: sorted by length there is hardly any. In fine-tuning, and for what a
+fine-tuned model says, they go one behind the other (`firth.bert.attention`): there is no padding at all, and on a CPU
+attention costs a fraction of torch's own, which multiplies by the slower library (`firth.training.products`).
 """
 
 from __future__ import annotations
