@@ -1,0 +1,147 @@
+"""Encoders side by side on the official sets at hand: GLUE, SQuAD and CoNLL-2003, each with several seeds.
+
+    python -m bench.tasks --data DATA --bert data/models/bert --vectors data/vectors --json tasks.json
+
+DATA holds `glue`, `squad` and `conll2003` as they are distributed, or parts of them. The same heads, recipe, measures
+and seeds as `firth evaluate`, protocol sane: one setting for all sets, the median of the seeds. Finished trainings are
+kept (`--cells`), so that a call that was ended goes on where it was. The table is printed in Markdown, with how much of
+a set was learned from and scored on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from firth.canonical import file_sha256, write_json
+from firth.config.load import load_params
+from firth.config.tasks import AnyTask
+from firth.config.usages import Evaluation
+from firth.tasks.examples.build import build
+from firth.tasks.examples.files import Examples, load
+from firth.tasks.examples.named import entry_of, files_of, official_set
+from firth.tasks.usages.cells import Cells
+from firth.tasks.usages.encoders import configured
+from firth.tasks.usages.score import score_task
+
+SETS = ("glue/mrpc", "glue/rte", "glue/sts-b", "glue/cola", "glue/sst-2", "conll2003", "squad")
+PARAMS = Path(__file__).parent.parent / "params.yaml"
+"""Says which package the encoder `reference` is in."""
+
+
+def examples_of(name: str, data: Path, most: int) -> Examples:
+    """The set's examples, at most `most` to learn from (a seeded subset) and all to score on."""
+    found = official_set(name)
+    folder = data / "glue" if name.startswith("glue/") and (data / "glue").is_dir() else data
+    files: dict[str, Any] = {
+        side: {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
+        for side, path in files_of(found, folder).items()
+    }
+    task: AnyTask = TypeAdapter(AnyTask).validate_python({**entry_of(found), **files, "train_examples": most})
+    with tempfile.TemporaryDirectory() as scratch:
+        build(name.rpartition("/")[2], task, Path(scratch), Path.cwd())
+        return load(Path(scratch))
+
+
+def head(name: str, results: Mapping[str, Any]) -> str:
+    """A set in the table's head: how much of it was there."""
+    rows = official_set(name).rows
+    sides = [
+        f"{results['examples'][side]:,}" + ("" if results["examples"][side] == rows[side] else f" of {rows[side]:,}")
+        for side in ("train", "dev")
+    ]
+    return f"{results['title'].removeprefix('GLUE: ')} ({' / '.join(sides)})"
+
+
+def cell(system: Mapping[str, Any]) -> str:
+    """Median, deviation over the seeds, and what failed."""
+    seeds = system["seeds"]
+    spread = f" ± {100 * statistics.stdev(seeds):.1f}" if len(seeds) > 1 else ""
+    failed = sum(run["collapsed"] for run in system.get("runs", []))
+    tie = " ≈" if system["tie_with_majority"] else ""
+    return f"{100 * system['score']:.1f}{spread}{tie}" + (f" ({failed} collapsed)" if failed else "")
+
+
+def table(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """Rows of systems, columns of sets; times 100."""
+    labels: dict[str, str] = {}
+    for results in found.values():
+        labels |= {system["system"]: system["label"] for system in results["systems"]}
+    lines = [
+        "| | " + " | ".join(head(name, results) for name, results in found.items()) + " |",
+        "|---|" + "---|" * len(found),
+        "| *metric* | " + " | ".join(str(results["metric"]) for results in found.values()) + " |",
+        "| majority | " + " | ".join(f"{100 * results['majority']['score']:.1f}" for results in found.values()) + " |",
+    ]
+    for name, label in labels.items():
+        cells = []
+        for results in found.values():
+            systems = [system for system in results["systems"] if system["system"] == name]
+            cells.append(cell(systems[0]) if systems else "–")
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Score, one set after the other; the file is written after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the official sets")
+    parser.add_argument("--bert", type=Path, default=Path("data/models/bert"), help="folder of a BERT of ours")
+    parser.add_argument("--vectors", type=Path, default=Path("data/vectors"), help="folder with skipgram and cbow")
+    parser.add_argument("--encoders", default="reference,bert,random,skipgram")
+    parser.add_argument("--modes", default="finetuned,frozen")
+    parser.add_argument("--heads", default="linear", help="linear, bilstm or both")
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--train-examples", type=int, default=10_000, help="of a set at most; a seeded subset")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cells", type=Path, default=Path(".firth/cells"), help="where finished trainings are kept")
+    parser.add_argument("--quick", action="store_true", help="MRPC and RTE, 500 examples, two seeds")
+    parser.add_argument("--json", type=Path, help="write all results there")
+    options = parser.parse_args()
+    if options.quick:
+        options.sets, options.train_examples, options.seeds = "glue/mrpc,glue/rte", 500, 2
+    settings = Evaluation.model_validate(
+        {
+            "encoders": options.encoders.split(","),
+            "modes": options.modes.split(","),
+            "heads": options.heads.split(","),
+            "reference": load_params(PARAMS).evaluation.reference,
+            "seeds": list(range(1, options.seeds + 1)),
+            "threads": options.threads,
+        }
+    )
+    found: dict[str, Any] = {}
+    for name in options.sets.split(","):
+        examples = examples_of(name, options.data, options.train_examples)
+        sources = configured(settings, options.vectors, options.bert)
+        found[name] = score_task(examples, sources, settings, Cells(options.cells)).results
+        print(f"\n{table(found)}\n", flush=True)
+        if options.json is not None:
+            write_json(options.json, {"rows": rows_of(found), "results": found})
+
+
+def rows_of(found: Mapping[str, Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
+    """As every bench writes them; the peer is the answer that needs no encoder."""
+    return [
+        {
+            "case": f"{name}, {system['label']}",
+            "metric": results["metric"],
+            "ours": system["score"],
+            "peer": results["majority"]["score"],
+            "ratio": system["score"] / results["majority"]["score"] if results["majority"]["score"] else None,
+            "runs": len(system["seeds"]),
+        }
+        for name, results in found.items()
+        for system in results["systems"]
+    ]
+
+
+if __name__ == "__main__":
+    main()
