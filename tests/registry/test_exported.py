@@ -9,6 +9,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,15 @@ from firth.tasks.usages.kept import load
 from firth.tasks.usages.predicting import predict, record
 from firth.word2vec.matrix_files import save_matrices
 
+Kept = Callable[[str], Path]
 KINDS = ["text", "pair", "number", "choice", "tagging", "span"]
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A kept model of each kind."""
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """A kept model of each kind, made when it is asked for."""
     folder = tmp_path_factory.mktemp("kept")
-    return {kind: trained(folder / kind, kind, seeds=[1])[1] for kind in KINDS}
+    return cache(lambda kind: trained(folder / kind, kind, seeds=[1])[1])
 
 
 def rows(kind: str, count: int = 4) -> list[dict[str, Any]]:
@@ -48,14 +51,14 @@ def expected(folder: Path, asked: list[dict[str, Any]], best: int = 0) -> list[d
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_answers_as_the_kept_model(kept: dict[str, Path], tmp_path: Path, kind: str) -> None:
+def test_each_kind_answers_as_the_kept_model(kept: Kept, tmp_path: Path, kind: str) -> None:
     import pandas as pd
 
-    export_mlflow(kept[kind], tmp_path / "served")
+    export_mlflow(kept(kind), tmp_path / "served")
     model = pyfunc().load_model(str(tmp_path / "served"))
     asked = rows(kind)
     answers = model.predict(pd.DataFrame(asked)).to_dict("records")
-    wanted = expected(kept[kind], asked)
+    wanted = expected(kept(kind), asked)
     assert [one["prediction"] for one in answers] == [one["prediction"] for one in wanted]
     for name in set(wanted[0]) - {"prediction"}:
         assert [one[name] for one in answers] == pytest.approx([one[name] for one in wanted], abs=1e-5)
@@ -66,11 +69,11 @@ def test_each_kind_answers_as_the_kept_model(kept: dict[str, Path], tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_the_limits_of_a_request(kept: dict[str, Path], tmp_path: Path) -> None:
+def test_the_limits_of_a_request(kept: Kept, tmp_path: Path) -> None:
     import pandas as pd
     from mlflow.exceptions import MlflowException
 
-    export_mlflow(kept["text"], tmp_path / "served", most_rows=3, most_characters=100)
+    export_mlflow(kept("text"), tmp_path / "served", most_rows=3, most_characters=100)
     model = pyfunc().load_model(str(tmp_path / "served"))
     assert len(model.predict(pd.DataFrame(rows("text", 3)), params={"best": 2})["best"][0]) == 2
     for asked, params, message in (
@@ -94,13 +97,13 @@ print(json.dumps([found["prediction"].tolist(), firth.__file__, "transformers" i
 
 
 @pytest.mark.slow
-def test_the_code_beside_it_is_all_it_needs(kept: dict[str, Path], tmp_path: Path) -> None:
-    export_mlflow(kept["tagging"], tmp_path / "served")
+def test_the_code_beside_it_is_all_it_needs(kept: Kept, tmp_path: Path) -> None:
+    export_mlflow(kept("tagging"), tmp_path / "served")
     command = [sys.executable, "-c", SERVE, str(tmp_path / "served"), json.dumps(rows("tagging"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     tags, package, hugging = json.loads(done.stdout.splitlines()[-1])
-    assert tags == [one["prediction"] for one in expected(kept["tagging"], rows("tagging"))]
+    assert tags == [one["prediction"] for one in expected(kept("tagging"), rows("tagging"))]
     assert Path(package).is_relative_to(tmp_path / "served"), "not the Firth that is installed here"
     assert not hugging
     needs = (tmp_path / "served" / "requirements.txt").read_text().split()
@@ -145,8 +148,8 @@ def post(port: int, body: dict[str, Any]) -> tuple[int, Any]:
 
 @pytest.mark.system
 @pytest.mark.parametrize("kind", ["span", "tagging"])
-def test_it_answers_over_http(kept: dict[str, Path], tmp_path: Path, kind: str) -> None:
-    export_mlflow(kept[kind], tmp_path / "served", most_rows=5)
+def test_it_answers_over_http(kept: Kept, tmp_path: Path, kind: str) -> None:
+    export_mlflow(kept(kind), tmp_path / "served", most_rows=5)
     port = free_port()
     command = ["mlflow", "models", "serve", "-m", str(tmp_path / "served"), "--env-manager", "local", "-p", str(port)]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -167,7 +170,7 @@ def test_it_answers_over_http(kept: dict[str, Path], tmp_path: Path, kind: str) 
         status, said = post(port, {"dataframe_records": asked})
         assert status == 200, said
         answers = said["predictions"]
-        wanted = expected(kept[kind], asked)
+        wanted = expected(kept(kind), asked)
         assert [one["prediction"] for one in answers] == [one["prediction"] for one in wanted]
         for one, answer in zip(asked, answers, strict=True):
             if kind == "span":

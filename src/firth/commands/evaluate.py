@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from firth.tasks.examples.files import Examples
     from firth.tasks.usages.encoders import Source
+    from firth.tasks.usages.keeping import Last
 
 
 def add_to(app: typer.Typer) -> None:
@@ -150,12 +151,15 @@ def evaluate(
         _check_save(save, models, settings)
     with examples_asked_for(task, train, dev, data, given) as examples:
         from firth.tasks.usages.cells import Cells
+        from firth.tasks.usages.keeping import Last
         from firth.tasks.usages.score import score_task
 
         sources = _sources(models, settings)
-        scored = score_task(examples, sources, settings, Cells(kept_folder("cells")))
+        last = None if save is None else Last()
+        seen = None if last is None else last.see
+        scored = score_task(examples, sources, settings, Cells(kept_folder("cells")), seen)
         if save is not None:
-            _keep(save, examples, sources, settings, scored.results)
+            _keep(save, examples, sources, settings, scored.results, last)
     _show(scored.results)
     if json_ is not None:
         from firth.canonical import write_json
@@ -183,6 +187,8 @@ def _check_save(folder: Path, models: Sequence[str], settings: Evaluation) -> No
 
     if settings.modes != ["finetuned"]:
         raise FirthError("--save keeps a fine-tuned model: add --mode finetuned")
+    if "linear" not in settings.heads:
+        raise FirthError("--save keeps a BERT that was fine-tuned under the linear head: leave --head bilstm out")
     if len(models) > 1:
         raise FirthError(f"--save keeps one model, and {len(models)} are named")
     if (folder_of(models[0]) / VECTORS).is_file():
@@ -191,14 +197,19 @@ def _check_save(folder: Path, models: Sequence[str], settings: Evaluation) -> No
 
 
 def _keep(
-    folder: Path, examples: Examples, sources: dict[str, Source], settings: Evaluation, results: dict[str, Any]
+    folder: Path,
+    examples: Examples,
+    sources: dict[str, Source],
+    settings: Evaluation,
+    results: dict[str, Any],
+    last: Last | None,
 ) -> None:
     from firth.tasks.usages.keeping import keep
     from firth.tasks.usages.kept import load
 
     ((name, source),) = sources.items()
     row = next(row for row in results["systems"] if row["system"] == f"{name}-finetuned")
-    said = keep(folder, examples, source, settings, row)
+    said = keep(folder, examples, source, settings, row, last)
     kept = load(folder)
     print(
         f"{folder}: {said['score']['metric']} {said['score']['dev']:.3f}, seed {said['training']['seed']}; "

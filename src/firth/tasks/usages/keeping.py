@@ -1,4 +1,4 @@
-"""Keeping the model behind a score: the training that counts is made again, and its weights are written."""
+"""Keeping the model behind a score. It is made again, where it is not the last one that was trained."""
 
 from __future__ import annotations
 
@@ -19,14 +19,34 @@ from firth.tasks.usages.problems import Problem, problem_of
 DIGITS = 6
 
 
+class Last:
+    """The last BERT that was fine-tuned; of several there may be no room for more."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, Finetuning, Finetuned] | None = None
+
+    def see(self, seed: int, settings: Finetuning, trained: Finetuned) -> None:
+        """Remember this one, forget the one before."""
+        self._last = seed, settings, trained
+
+    def found(self, seed: int, settings: Finetuning) -> Finetuned | None:
+        """The remembered one, where it is of this seed and these settings."""
+        return self._last[2] if self._last is not None and self._last[:2] == (seed, settings) else None
+
+
 def keep(
-    folder: Path, examples: Examples, source: Source, settings: Evaluation, row: Mapping[str, Any]
+    folder: Path,
+    examples: Examples,
+    source: Source,
+    settings: Evaluation,
+    row: Mapping[str, Any],
+    last: Last | None = None,
 ) -> dict[str, Any]:
     """Write the fine-tuned model that has the score of `row` to `folder`; what was said about it in `task.json`.
 
     An evaluation keeps scores and outputs of its trainings, not weights: some of them may not even have been made, but
     found from before. So this one, of the seed and settings that the score is of, is made once more, to the same
-    weights.
+    weights, where it is not the one that `last` has seen.
 
     Args:
         folder: as `firth.tasks.usages.kept.save` takes it.
@@ -34,17 +54,20 @@ def keep(
         source: the encoder that was fine-tuned.
         settings: those of the evaluation.
         row: the system's row in `results.json`.
+        last: what saw the evaluation's trainings on this very encoder and these examples.
 
     Raises:
         FirthError: the encoder is no BERT, or `folder` cannot be written.
     """
-    encoder = source.load()
+    seed = row["details"]["seed"]
+    tuning, epoch = _settings_of(row, settings)
+    found = None if last is None or epoch is not None else last.found(seed, tuning)
+    encoder = source.load() if found is None else found.encoder
     if not isinstance(encoder, BertEncoder):
         raise FirthError(f"{source.label}: word vectors; what is kept is a fine-tuned BERT")
     problem = problem_of(examples)
-    tuning, epoch = _settings_of(row, settings)
     with threads(settings.threads):
-        trained = _trained(problem, examples, encoder, tuning, row["details"]["seed"], epoch)
+        trained = found or _trained(problem, examples, encoder, tuning, seed, epoch)
         dev = problem.read(encoder, examples.dev)
         predicted = problem.predict(trained.logits(dev), dev)
     manifest = examples.manifest
@@ -66,7 +89,7 @@ def keep(
         "score": {"metric": manifest["metric"], "dev": score},
         "training": {
             "settings": tuning.model_dump(mode="json"),
-            "seed": row["details"]["seed"],
+            "seed": seed,
             "epochs_done": tuning.epochs if epoch is None else epoch,
             "threads": settings.threads,
             "weights_before": None if source.sha256 is None else source.sha256(),

@@ -13,7 +13,7 @@ from firth.tasks.usages.bilstm import Tokens, train_bilstm
 from firth.tasks.usages.cells import bert_identity, vectors_identity
 from firth.tasks.usages.contextual import BertEncoder, threads
 from firth.tasks.usages.encoders import Source
-from firth.tasks.usages.finetune import finetune
+from firth.tasks.usages.finetune import Finetuned, finetune
 from firth.tasks.usages.heads import Targets, train_head
 from firth.tasks.usages.joint import Group
 from firth.tasks.usages.problems import Problem
@@ -46,7 +46,13 @@ class Learner:
 Learn = Callable[[int, Finetuning], Learned]
 
 
-def learners(problem: Problem, examples: Examples, source: Source, settings: Evaluation) -> Iterator[Learner]:
+Seen = Callable[[int, Finetuning, Finetuned], None]
+"""Told each fine-tuned BERT, with its seed and settings, that was trained to the last of its epochs."""
+
+
+def learners(
+    problem: Problem, examples: Examples, source: Source, settings: Evaluation, seen: Seen | None = None
+) -> Iterator[Learner]:
     """The encoder in each mode under each head that are asked for; a BERT is fine-tuned under the linear one only."""
     encoder: Encoder = source.load()
     contextual = isinstance(encoder, BertEncoder)
@@ -78,7 +84,7 @@ def learners(problem: Problem, examples: Examples, source: Source, settings: Eva
         elif mode == "frozen":
             yield made(_frozen(encoder, train, dev, targets, settings))
         elif isinstance(encoder, BertEncoder):
-            learn = _finetuned(encoder, train, dev, targets, score)
+            learn = _finetuned(encoder, train, dev, targets, score, seen)
             yield made(learn, partial(bert_identity, encoder), tunable=True)
         elif isinstance(encoder, StaticEncoder):
             learn = _tuned(encoder, train, dev, targets, settings, source.label)
@@ -96,11 +102,19 @@ def _frozen(encoder: Encoder, train: Reading, dev: Reading, targets: Targets, se
 
 
 def _finetuned(
-    encoder: BertEncoder, train: Reading, dev: Reading, targets: Targets, score: Callable[[Floats], float]
+    encoder: BertEncoder,
+    train: Reading,
+    dev: Reading,
+    targets: Targets,
+    score: Callable[[Floats], float],
+    seen: Seen | None,
 ) -> Learn:
     def learn(seed: int, settings: Finetuning) -> Learned:
         if not settings.early_stopping:
-            return Learned(finetune(encoder, train, targets, settings, seed).logits(dev))
+            trained = finetune(encoder, train, targets, settings, seed)
+            if seen is not None:
+                seen(seed, settings, trained)
+            return Learned(trained.logits(dev))
         best = BestEpoch(dev, score)
         finetune(encoder, train, targets, settings, seed, best)
         return best.learned

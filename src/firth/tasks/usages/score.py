@@ -14,7 +14,7 @@ from firth.tasks.usages.cells import Cells
 from firth.tasks.usages.contextual import threads
 from firth.tasks.usages.encoders import Source
 from firth.tasks.usages.in_words import how_scored, protocol_in_words
-from firth.tasks.usages.learners import learners
+from firth.tasks.usages.learners import Seen, learners
 from firth.tasks.usages.measures import Score
 from firth.tasks.usages.problems import Problem, problem_of
 from firth.tasks.usages.protocols import Trainings
@@ -36,12 +36,17 @@ class Scored:
 
 
 def score_task(
-    examples: Examples, encoders: Mapping[str, Source], settings: Evaluation, cells: Cells | None = None
+    examples: Examples,
+    encoders: Mapping[str, Source],
+    settings: Evaluation,
+    cells: Cells | None = None,
+    seen: Seen | None = None,
 ) -> Scored:
     """Train heads on each encoder's features of the train side and score them on the dev side.
 
     The same examples, weights, settings and number of threads give the same result, whether or not trainings that are
-    more than a linear head on frozen features were made before and kept in `cells`.
+    more than a linear head on frozen features were made before and kept in `cells`. `seen` is told each BERT that is
+    fine-tuned on the way.
 
     Raises:
         DataError: the examples leave nothing to learn or to score.
@@ -74,7 +79,7 @@ def score_task(
 
     with threads(settings.threads):
         for name, source in encoders.items():
-            for learner in learners(problem, examples, source, settings):
+            for learner in learners(problem, examples, source, settings, seen):
                 system, label = name + learner.suffix, source.label + learner.note
                 outcome = trainings.outcome(learner, system)
                 row = {"encoder": name, "mode": learner.mode, "label": label}
