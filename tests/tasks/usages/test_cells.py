@@ -88,6 +88,17 @@ def test_a_torn_or_altered_cell_is_learned_again(tmp_path: Path, name: str, harm
     assert training.done == 2, "again once, and kept"
 
 
+def test_where_nothing_can_be_written_the_training_counts_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cells").write_text("a file")
+    training = Training()
+    for _ in range(2):
+        assert np.array_equal(Cells(tmp_path / "cells").learned({"seed": 1}, training, "toy").logits, LOGITS)
+    assert training.done == 2
+    assert "toy: not kept, it will be made again next time" in capsys.readouterr().err
+
+
 def test_the_cells_that_were_not_used_for_longest_go_first(tmp_path: Path) -> None:
     training = Training()
     Cells(tmp_path).learned({"seed": 0}, training)

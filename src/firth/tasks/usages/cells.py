@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -40,23 +42,31 @@ class Cells:
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self._folder, self._most = folder, most_bytes
 
-    def learned(self, depends_on: Mapping[str, Any], learn: Callable[[], Learned]) -> Learned:
+    def learned(self, depends_on: Mapping[str, Any], learn: Callable[[], Learned], title: str = "training") -> Learned:
         """What was kept of the training that `depends_on` describes; else what `learn` gives, which is kept then.
 
-        A cell that is torn or was altered is learned again.
+        A cell that is torn or was altered is learned again. Where nothing can be written, nothing is kept.
         """
         place = self._folder / value_sha256({"of": depends_on, "machine": _machine(), "code": _code()})
         found = _read(place)
         if found is not None:
-            os.utime(place)
+            with suppress(OSError):  # another evaluation may be removing it, or the folder is read-only
+                os.utime(place)
+            print(f"{title}: kept from before", file=sys.stderr, flush=True)
             return found
         found = learn()
+        try:
+            self._keep(place, depends_on, found)
+        except OSError as error:  # what cannot be kept can still be used
+            print(f"{title}: not kept, it will be made again next time: {error}", file=sys.stderr, flush=True)
+        return found
+
+    def _keep(self, place: Path, depends_on: Mapping[str, Any], found: Learned) -> None:
         epoch = np.array([] if found.epoch is None else [found.epoch], dtype=np.int64)
         content = save({"logits": np.ascontiguousarray(found.logits), "epoch": epoch})
         write_atomic(place / OUTPUTS, content)
         write_json(place / ABOUT, {"of": depends_on, "sha256": hashlib.sha256(content).hexdigest()})
         self._prune(place)
-        return found
 
     def _prune(self, newest: Path) -> None:
         """Remove the cells that were not used for longest, but not the `newest`."""
@@ -102,7 +112,7 @@ def _read(place: Path) -> Learned | None:
     try:
         about = read_json(place / ABOUT)
         content = (place / OUTPUTS).read_bytes()
-    except (IntegrityError, FileNotFoundError):
+    except (IntegrityError, OSError):
         return None
     if not isinstance(about, dict) or hashlib.sha256(content).hexdigest() != about.get("sha256"):
         return None

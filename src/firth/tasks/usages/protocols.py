@@ -123,7 +123,7 @@ class Trainings:
                 "examples": self._examples, "encoder": identity, "mode": learner.mode, "system": learner.suffix,
                 "settings": point.model_dump(mode="json"), "seed": seed, "threads": self._settings.threads,
             }  # fmt: skip
-            learned = self._cells.learned(depends_on, learn)
+            learned = self._cells.learned(depends_on, learn, f"{title}, seed {seed}")
         predicted = self._problem.predict(learned.logits, learner.dev)
         measures = self._problem.measures(predicted)
         measure = measures[self._metric]
