@@ -158,9 +158,10 @@ def evaluate(
         last = None if save is None else Last()
         seen = None if last is None else last.see
         scored = score_task(examples, sources, settings, Cells(kept_folder("cells")), seen)
-        if save is not None:
-            _keep(save, examples, sources, settings, scored.results, last)
+        kept = None if save is None else _keep(save, examples, sources, settings, scored.results, last)
     _show(scored.results)
+    if kept is not None:
+        print(kept)
     if json_ is not None:
         from firth.canonical import write_json
 
@@ -203,7 +204,8 @@ def _keep(
     settings: Evaluation,
     results: dict[str, Any],
     last: Last | None,
-) -> None:
+) -> str:
+    """Keep the model of the score; what was kept, in a line."""
     from firth.tasks.usages.keeping import keep
     from firth.tasks.usages.kept import load
 
@@ -211,7 +213,7 @@ def _keep(
     row = next(row for row in results["systems"] if row["system"] == f"{name}-finetuned")
     said = keep(folder, examples, source, settings, row, last)
     kept = load(folder)
-    print(
+    return (
         f"{folder}: {said['score']['metric']} {said['score']['dev']:.3f}, seed {said['training']['seed']}; "
         f"{kept.transformers_class} of transformers{'' if kept.whole_in_transformers else ', and a head of ours'}"
     )
