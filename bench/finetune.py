@@ -1,0 +1,207 @@
+"""Fine-tuning beside `transformers`' Trainer: same encoder, examples, settings, seeds and updates, alternating runs.
+
+    python -m bench.finetune --quick                       # 256 examples, two epochs, about 4 minutes on 2 cores
+    python -m bench.finetune --data DATA --json speed.json     # all of MRPC, three epochs, five seeds
+
+The encoder is all-MiniLM-L6-v2 out of its wheel, or the one in `--model`. DATA, by default $FIRTH_DATA, holds MRPC and
+SQuAD 1.1 as they are distributed (`glue/MRPC/train.tsv`, `squad/dev-v1.1.json`, …, also packed); without it the demo's
+package data stand in, BoolQ and Disfl-QA. The peer's scripts pad to the task's length, or to the longest of a batch.
+Timed is the training and the prediction of the dev side; scores are those of the dev side after each training. Our
+text's vector is the mean of its tokens', the peer's the pooled [CLS]. Of SQuAD the making of features is timed: windows
+of the texts, and where the answers lie in them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from bench.pretraining import write
+from bench.trainer import PADDINGS, Clock, Run, Script, squad_features, tokenizer_of
+from pydantic import TypeAdapter
+
+from firth.canonical import file_sha256
+from firth.config.load import load_preset
+from firth.config.tasks import AnyTask
+from firth.config.usages import Finetuning
+from firth.encode.load import load_model
+from firth.tasks.examples.build import build
+from firth.tasks.examples.files import Examples, load
+from firth.tasks.examples.named import entry_of, files_of, official_set
+from firth.tasks.usages.answering import Answering
+from firth.tasks.usages.contextual import BertEncoder, threads
+from firth.tasks.usages.finetune import finetune
+from firth.tasks.usages.problems import problem_of
+from firth.tasks.usages.reading import Floats
+from firth.tasks.usages.usage import TextLabels
+from firth.wheels import fetch_package_folder
+
+DATA_VARIABLE = "FIRTH_DATA"
+QUICK_EXAMPLES, QUICK_EPOCHS = 256, 2
+SQUAD_WINDOW = {"length": 384, "doc_stride": 128}
+"""Also of the texts that stand in for SQuAD's."""
+
+Record = dict[str, Any]
+
+
+class Ours:
+    """Our fine-tuning on a task of classes."""
+
+    def __init__(
+        self, encoder: BertEncoder, examples: Examples, settings: Finetuning, count: int, clock: Clock
+    ) -> None:
+        self.encoder, self.settings, self.threads, self.clock = encoder, settings, count, clock
+        self.problem = problem_of(examples)
+        self.train = self.problem.read(encoder, examples.train)
+        self.dev = self.problem.read(encoder, examples.dev)
+        self.targets, usage = self.problem.targets(self.train), self.problem.usage
+        assert isinstance(usage, TextLabels)
+        self.labels = usage.labels
+
+    def run(self, seed: int) -> Run:
+        """Train and predict."""
+        with threads(self.threads):
+            started = self.clock()
+            tuned = finetune(self.encoder, self.train, self.targets, self.settings, seed)
+            trained = self.clock()
+            logits = tuned.logits(self.dev)
+            return Run(trained - started, self.clock() - trained, logits)
+
+    def accuracy(self, logits: Floats) -> float:
+        """Of anyone's logits for the dev side."""
+        return self.problem.measures(self.problem.predict(logits, self.dev))["accuracy"].score
+
+
+def columns(examples: Sequence[dict[str, Any]], labels: Sequence[str]) -> dict[str, list[Any]]:
+    """Texts, or pairs of texts, and their classes: places in `labels`."""
+    names = [name for name in ("text", "first", "second") if name in examples[0]]
+    return {
+        **{name: [one[name] for one in examples] for name in names},
+        "label": [labels.index(one["label"]) for one in examples],
+    }
+
+
+def of_classes(
+    examples: Examples, folder: Path, settings: Finetuning, seeds: int, count: int, clock: Clock
+) -> list[Record]:
+    """Speed and accuracy, a seed a run, against both ways of padding."""
+    ours = Ours(BertEncoder(load_model(folder), workers=count), examples, settings, count, clock)
+    train, dev = columns(examples.train, ours.labels), columns(examples.dev, ours.labels)
+    length = int(examples.manifest["length"])
+    peers = [Script(folder, train, dev, settings, length, padding, clock) for padding in PADDINGS]
+    own, others = list[Run](), [list[Run]() for _ in peers]
+    for seed in range(1, seeds + 1):
+        own.append(ours.run(seed))
+        for peer, runs in zip(peers, others, strict=True):
+            runs.append(peer.run(seed))
+    task = f"{examples.manifest['title']}, {len(examples.train)} examples x {settings.epochs} epochs, {count} thread(s)"
+    records = []
+    for padding, runs in zip(PADDINGS, others, strict=True):
+        case = f"{task}, peer pads {padding}"
+        trained, told = settings.epochs * len(examples.train), len(examples.dev)
+        pairs = list(zip(own, runs, strict=True))
+        records += [
+            record(case, "training, examples/s", [(trained / a.training, trained / b.training) for a, b in pairs]),
+            record(case, "prediction, examples/s", [(told / a.prediction, told / b.prediction) for a, b in pairs]),
+            record(case, "accuracy", [(ours.accuracy(a.logits), ours.accuracy(b.logits)) for a, b in pairs], digits=4),
+        ]
+    return records
+
+
+def of_features(examples: Examples, folder: Path, rounds: int, clock: Clock) -> list[Record]:
+    """Questions a second that are made into windows, of each side; their texts serve more or fewer questions."""
+    encoder, tokenizer = BertEncoder(load_model(folder)), tokenizer_of(folder)
+    manifest = examples.manifest
+    length, stride = int(manifest["length"]), int(manifest["doc_stride"])
+    records = []
+    for asked in (examples.dev, examples.train):
+        answering = Answering(replace(examples, train=asked))
+        pairs = []
+        for _ in range(rounds):
+            started = clock()
+            answering.targets(answering.read(encoder, asked))
+            between = clock()
+            squad_features(tokenizer, asked, length, stride)
+            ended = clock()
+            pairs.append((len(asked) / (between - started), len(asked) / (ended - between)))
+        texts = len({one["context"] for one in asked})
+        case = f"{manifest['title']}, features of {len(asked)} questions to {texts} texts, peer by datasets.map"
+        records.append(record(case, "questions/s", pairs))
+    return records
+
+
+def record(case: str, metric: str, runs: Sequence[tuple[float, float]], digits: int = 1) -> Record:
+    """Of (ours, peer) in neighbouring runs: medians, and the median of the runs' ratios."""
+    return {
+        "case": case,
+        "metric": metric,
+        "ours": round(statistics.median(one for one, _ in runs), digits),
+        "peer": round(statistics.median(other for _, other in runs), digits),
+        "ratio": round(statistics.median(one / other for one, other in runs), 3),
+        "runs": [[round(one, digits), round(other, digits)] for one, other in runs],
+    }
+
+
+def examples_of(name: str, instead: str, data: Path | None, **changed: Any) -> Examples:
+    """The official set `name` in `data`, or without a folder the demo's task `instead`, with what is `changed`."""
+    if data is None:
+        entry = load_preset("demo").tasks[instead].model_dump()
+    else:
+        found = official_set(name)
+        entry = entry_of(found)
+        for side, path in files_of(found, data).items():
+            entry[side] = {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
+    task: Any = TypeAdapter(AnyTask).validate_python({**entry, **changed})
+    with tempfile.TemporaryDirectory() as scratch:
+        build(name.replace("/", "-"), task, Path(scratch), Path.cwd())
+        return load(Path(scratch))
+
+
+def main() -> None:
+    """Measure, print a table, write JSON if asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few examples, two epochs, three seeds")
+    parser.add_argument("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help="default $FIRTH_DATA")
+    parser.add_argument("--model", type=Path, help="folder of a BERT in Hugging Face's form")
+    parser.add_argument("--seeds", type=int, help="that many: a run each; default 3 (quick) or 5")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of both sides")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: where others use the machine, too"
+    )
+    parser.add_argument("--json", type=Path, help="write the records there")
+    options = parser.parse_args()
+    clock = time.perf_counter if options.clock == "wall" else time.process_time
+    seeds = options.seeds or (3 if options.quick else 5)
+    settings = Finetuning(epochs=QUICK_EPOCHS if options.quick else 3)
+    few = {"train_examples": QUICK_EXAMPLES} if options.quick else {}
+    reference = load_preset("demo").evaluation.reference
+    assert reference is not None
+    folder = options.model or fetch_package_folder(
+        reference.package, reference.version, reference.sha256, reference.folder
+    )
+    os.environ["RAYON_NUM_THREADS"] = str(options.threads)
+    torch.set_num_threads(options.threads)
+    records = []
+    pairs, spans = options.data and options.data / "glue", options.data and options.data / "squad"
+    for found in (
+        of_features(examples_of("squad", "disflqa", spans, **SQUAD_WINDOW), folder, seeds, clock),
+        of_classes(examples_of("glue/mrpc", "boolq", pairs, **few), folder, settings, seeds, options.threads, clock),
+    ):
+        for one in found:
+            print(
+                f"{one['case']}: {one['ours']:,} against {one['peer']:,} {one['metric']}, x{one['ratio']}", flush=True
+            )
+        records += found
+    write(records, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The sides of the fine-tuning benchmark get the same examples, and SQuAD's features are the same on both."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench.finetune import Ours, columns, examples_of, record
+from bench.trainer import squad_features, tokenizer_of
+from usage_examples import bert, draw
+from usage_examples import examples_of as made_examples
+
+from firth.bert.folder import save
+from firth.config.usages import Finetuning
+from firth.errors import FirthError
+from firth.tasks.usages.answering import Answering
+from firth.tasks.usages.contextual import BertEncoder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("bert")
+    save(where, bert())
+    return where
+
+
+def test_ratios_are_of_neighbouring_runs() -> None:
+    found = record("case", "examples/s", [(10.0, 5.0), (30.0, 20.0), (20.0, 5.0)])
+    assert (found["ours"], found["peer"], found["ratio"]) == (20.0, 5.0, 2.0)
+    assert found["runs"] == [[10.0, 5.0], [30.0, 20.0], [20.0, 5.0]]
+
+
+@pytest.mark.parametrize(("kind", "names"), [("text", ["text"]), ("pair", ["first", "second"])])
+def test_the_peer_learns_the_classes_that_we_learn(tmp_path: Path, kind: str, names: list[str]) -> None:
+    examples = made_examples(tmp_path, kind, draw(kind, 20, 1), draw(kind, 10, 2))
+    ours = Ours(BertEncoder(bert()), examples, Finetuning(epochs=1), 1, time.perf_counter)
+    train, dev = columns(examples.train, ours.labels), columns(examples.dev, ours.labels)
+    assert list(train) == list(dev) == [*names, "label"]
+    assert train["label"] == ours.targets.classes.tolist()
+    right = np.eye(2, dtype=np.float32)[dev["label"]]
+    assert ours.accuracy(right) == 1.0
+    assert ours.accuracy(right[:, ::-1]) == 0.0
+    run = ours.run(1)
+    assert run.training > 0
+    assert run.prediction > 0
+    assert run.logits.shape == (10, 2)
+
+
+def test_features_of_question_answering_are_those_of_the_usual_recipe(tmp_path: Path, folder: Path) -> None:
+    drawn = draw("span", 30, 1)
+    examples = made_examples(tmp_path, "span", drawn, drawn)
+    answering = Answering(examples)
+    reading = answering.read(BertEncoder(bert()), examples.train)
+    targets = answering.targets(reading)
+    features = squad_features(tokenizer_of(folder), drawn, length=64, overlap=32)
+    assert len(features) == len(reading.inputs) == 30
+    assert len(targets.usable) == 30
+    for number, (one, theirs) in enumerate(zip(reading.inputs, features, strict=True)):
+        real = sum(theirs["attention_mask"])
+        assert one.ids == theirs["input_ids"][:real]
+        assert one.segments == theirs["token_type_ids"][:real]
+        assert one.rows[targets.first[number]] == theirs["start_positions"]
+        assert one.rows[targets.last[number]] == theirs["end_positions"]
+
+
+def test_an_answer_behind_a_window_is_at_its_cls(folder: Path) -> None:
+    context = " ".join(["the", "film"] * 30 + ["Osaka"])
+    asked = {"question": "where", "context": context, "answers": [{"text": "Osaka", "start": context.index("Osaka")}]}
+    features = squad_features(tokenizer_of(folder), [asked], length=40, overlap=10)
+    assert len(features) > 1
+    *earlier, last = features["start_positions"]
+    assert set(earlier) == {0}
+    assert last > 0
+
+
+def test_sets_are_read_as_they_are_distributed(tmp_path: Path) -> None:
+    (tmp_path / "squad").mkdir()
+    for side, name in (("train", "Ann"), ("dev", "Bob")):
+        asked = {"id": side, "question": "Who?", "answers": [{"text": name, "answer_start": 0}]}
+        document = {"data": [{"title": side, "paragraphs": [{"context": f"{name} left.", "qas": [asked]}]}]}
+        (tmp_path / "squad" / f"{side}-v1.1.json").write_text(json.dumps(document))
+    examples = examples_of("squad", "disflqa", tmp_path / "squad")
+    assert [one["context"] for one in (*examples.train, *examples.dev)] == ["Ann left.", "Bob left."]
+    assert examples.manifest["doc_stride"] == 128
+    with pytest.raises(FirthError, match="no such folder"):
+        examples_of("glue/mrpc", "boolq", tmp_path / "glue")
