@@ -20,6 +20,7 @@ from firth.commands import (
     project,
     score,
     study,
+    submit,
     tasks,
     tokens,
     vectors,
@@ -44,6 +45,7 @@ models_in_use.add_to(app)
 evaluate.add_to(app)
 predict.add_to(app)
 score.add_to(app)
+submit.add_to(app)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tasks.app, name="task")
 app.add_typer(vectors.app, name="vectors")

@@ -1,0 +1,113 @@
+"""A submission to GLUE's leaderboard: kept models answer the official test files, and the answers are zipped.
+
+The leaderboard takes eleven files at once: MNLI's two test sets and the diagnostic set are answered by one model of
+MNLI.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firth.canonical import whole_file
+from firth.errors import DataError
+from firth.packing import unpacked_name
+from firth.progress import Meter
+from firth.tasks.official.glue import TASKS
+from firth.tasks.official.glue_files import GlueFile, read_test
+from firth.tasks.official.predictions import write_submission
+from firth.tasks.usages import kept as keeping
+from firth.tasks.usages.kept import Kept
+from firth.tasks.usages.predicting import predict, record
+
+BLOCK = 512
+"""Examples that are answered at a time."""
+ZIP = "submission.zip"
+MODELS = {"mnli-m": "mnli", "mnli-mm": "mnli", "ax": "mnli"}
+"""Sets that share a model, by the name of its folder; that of a set alone has the set's name."""
+TEST_FILES = {
+    "mnli-m": ("MNLI", "test_matched"),
+    "mnli-mm": ("MNLI", "test_mismatched"),
+    "ax": ("diagnostic", "diagnostic"),
+}
+"""Folder and beginning of the test files that are not called `test.tsv` in the set's own folder."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The files that were written, by set; sets without a model; and the zip, where none is missing."""
+
+    files: Mapping[str, Path]
+    missing: list[str] = field(default_factory=list)
+    zip: Path | None = None
+
+
+def submit(models: Path, data: Path, to: Path, workers: int = 1) -> Submitted:
+    """Answer every test file that `models` has a kept model for.
+
+    Args:
+        models: folder with a kept model for each set, by the name of the set; that of MNLI is `mnli`.
+        data: GLUE as it is distributed, with the test files.
+        to: where the files are written: `CoLA.tsv`, …, and `submission.zip` once all eleven are there.
+        workers: CPU threads.
+
+    Raises:
+        DataError: `models` holds none of them, a test file is missing or not the set's, a model is of another task.
+    """
+    chosen = {name: models / MODELS.get(name, name) for name in TASKS}
+    there = {name: folder for name, folder in chosen.items() if keeping.is_kept(folder)}
+    missing = [name for name in TASKS if name not in there]
+    if not there:
+        folders = ", ".join(dict.fromkeys(folder.name for folder in chosen.values()))
+        raise DataError(
+            f"holds no kept model by the name of a set ({folders}); `firth evaluate … --save` writes one", models
+        )
+    tests = {name: read_test(_test_file(data, name), TASKS[name]) for name in there}
+    to.mkdir(parents=True, exist_ok=True)
+    files: dict[str, Path] = {}
+    for folder in dict.fromkeys(there.values()):
+        kept = keeping.load(folder, workers)
+        for name in (name for name, its in there.items() if its == folder):
+            _check(kept, tests[name], folder)
+            (files[name],) = write_submission(to, {name: list(_answers(kept, tests[name]))})
+    if missing:
+        return Submitted(files, missing)
+    with whole_file(to / ZIP) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in files.values():
+            packed.write(path, path.name)
+    return Submitted(files, [], to / ZIP)
+
+
+def _answers(kept: Kept, test: GlueFile) -> Iterator[str | float]:
+    fields = ("text",) if len(test.task.texts) == 1 else ("first", "second")
+    with Meter(f"{test.task.title} test", len(test.rows), "examples") as meter:
+        for start in range(0, len(test.rows), BLOCK):
+            rows = test.rows[start : start + BLOCK]
+            asked = [record(kept, dict(zip(fields, row.texts, strict=True)), test.where, row.line) for row in rows]
+            for answer in predict(kept, asked):
+                yield answer["prediction"]
+            meter.advance(len(rows))
+
+
+def _check(kept: Kept, test: GlueFile, folder: Path) -> None:
+    task = test.task
+    indexes = [row.index for row in test.rows if row.index is not None]
+    if indexes and indexes != list(range(len(test.rows))):
+        raise DataError(f"column {task.index!r} does not count its {len(test.rows):,} rows from 0 on", test.where)
+    wanted = "number" if not task.labels else "text" if len(task.texts) == 1 else "pair"
+    if kept.kind != wanted:
+        raise DataError(f"a model for {kept.kind}, but {task.title} is {wanted}", folder)
+    if wanted != "number" and sorted(kept.said["usage"]["labels"]) != sorted(task.labels):
+        labels = ", ".join(kept.said["usage"]["labels"])
+        raise DataError(f"a model for the labels {labels}, but {task.title} has {', '.join(task.labels)}", folder)
+
+
+def _test_file(data: Path, name: str) -> Path:
+    inside, begin = TEST_FILES.get(name, (TASKS[name].folder, "test"))
+    folder = data / inside
+    found = [path for path in folder.iterdir() if unpacked_name(path.name) == f"{begin}.tsv"] if folder.is_dir() else []
+    if not found:
+        raise DataError(f"no {begin}.tsv there, plain or packed: the test file of {TASKS[name].title}", folder)
+    return found[0]
