@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from firth.errors import FirthError
-from firth.project import find_root, run_folder, state_folder
+from firth.project import find_root, kept_folder, run_folder, state_folder
 
 
 @pytest.fixture
@@ -33,3 +33,16 @@ def test_a_worktree_keeps_its_state_in_the_clone(project: Path, monkeypatch: pyt
     monkeypatch.setenv("FIRTH_STATE", str(clone))
     assert state_folder(project) == clone.resolve()
     assert run_folder("word2vec@cbow", "abc", project) == clone.resolve() / "runs" / "word2vec-cbow" / "abc"
+
+
+def test_what_is_kept_lies_in_the_clone_or_the_user_s_cache(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    assert kept_folder("cells") == (project / ".firth" / "cells").resolve()
+    outside = project.parent / "elsewhere"
+    outside.mkdir(exist_ok=True)
+    monkeypatch.chdir(outside)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project / "cache"))
+    assert kept_folder("cells") == project / "cache" / "firth" / "cells"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(project))
+    assert kept_folder("cells") == project / ".cache" / "firth" / "cells"

@@ -272,8 +272,10 @@ def _table(results: dict[str, Any]) -> Table:
     from firth.tasks.usages.in_words import how_scored
 
     table = Table(box=None, pad_edge=False)
-    for title in ("", results["metric"], "95%", "score of", "beside majority"):
-        table.add_column(title, justify="right" if title == results["metric"] else "left")
+    for title in ("", results["metric"], "95%"):
+        table.add_column(title, justify="right" if title == results["metric"] else "left", no_wrap=True)
+    for title in ("score of", "beside majority"):
+        table.add_column(title)
     baseline = results["majority"]
     table.add_row("majority", f"{baseline['score']:.3f}", "", "", baseline["what"], style="dim")
     for system in results["systems"]:

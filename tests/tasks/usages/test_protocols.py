@@ -185,6 +185,19 @@ def test_what_looks_at_no_example_has_collapsed_and_what_is_right_has_not(tmp_pa
         assert collapse.found(predicted, problem.measures(predicted)[metric]) is expected
 
 
+def test_a_little_above_the_majority_may_be_chance(texts: Examples) -> None:
+    problem = problem_of(texts)
+    collapse = Collapse(problem, texts, 200)
+    majority = unseeing(problem, texts)
+    for right, expected in ((2, True), (12, False)):
+        predicted, wrong = list(majority), [n for n, one in enumerate(texts.dev) if one["label"] != majority[n]]
+        for number in wrong[:right]:
+            predicted[number] = texts.dev[number]["label"]
+        measure = problem.measures(predicted)["accuracy"]
+        assert measure.score > problem.measures(majority)["accuracy"].score
+        assert collapse.found(predicted, measure) is expected
+
+
 @pytest.mark.parametrize("kind", ["tagging", "number"])
 def test_what_is_weak_has_not_collapsed(tmp_path: Path, kind: str) -> None:
     """The guess beside tags and numbers knows the words: one can be behind it and have learned a lot."""
