@@ -107,7 +107,8 @@ def test_all_kinds_of_files(models: Path, place: Path) -> None:
 
 def test_lines_of_text_and_of_words(models: Path, place: Path) -> None:
     (place / "in.txt").write_bytes(b"\xef\xbb\xbfThe film is truly warm.\r\n\n The cast is rather dull.\n")
-    predict("-m", models / "text", "-i", "in.txt", "-o", "out.jsonl")
+    said = predict("-m", models / "text", "-i", "in.txt", "-o", "out.jsonl")
+    assert "1 row has no text, and so no answer" in said.stderr
     found = lines(place / "out.jsonl")
     assert [one["text"] for one in found] == ["The film is truly warm.", "", " The cast is rather dull."]
     assert found[1] == {"text": "", "prediction": None, "probability": None}

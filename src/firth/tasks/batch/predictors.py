@@ -56,6 +56,7 @@ class Task:
         self.title = "predict"
         self.fields = kept.usage.fields
         self._kept, self._best = kept, best or 0
+        self._blank = 0
         prediction: Mapping[str, pa.DataType] = {
             "text": {"prediction": TEXT, "probability": NUMBER},
             "pair": {"prediction": TEXT, "probability": NUMBER},
@@ -74,11 +75,13 @@ class Task:
     def answers(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """See `firth.tasks.usages.predicting`."""
         found = predicting.predict(self._kept, records, self._best)
+        self._blank += sum(answer == self._kept.usage.nothing for answer in found)
         return [{name: answer.get(name) for name in self.columns} for answer in found]
 
     def notes(self) -> list[str]:
-        """None."""
-        return []
+        """How many rows had no text."""
+        what = "1 row has" if self._blank == 1 else f"{self._blank} rows have"
+        return [f"{what} no text, and so no answer"] if self._blank else []
 
 
 class _OfBert:

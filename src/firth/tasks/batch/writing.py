@@ -74,7 +74,10 @@ class _Cells:
     """CSV and TSV: the fields of the first record, then the answers. A list or an object is a cell of JSON."""
 
     def __init__(self, stream: TextIO, ending: str, table: Table, columns: Mapping[str, pa.DataType]) -> None:
-        self._writer = csv.writer(stream, delimiter="\t" if ending == ".tsv" else ",", lineterminator="\n")
+        delimiter = "\t" if ending == ".tsv" else ","
+        self._plain = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        # A lone carriage return ends a line for readers, and Python's writer of 3.11 puts it into no quotation.
+        self._quoted = csv.writer(stream, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
         self._table, self._columns = table, columns
         self._fields: list[str] | None = None
 
@@ -84,7 +87,7 @@ class _Cells:
         for row, answer in zip(rows, answers, strict=True):
             _check_fields(row, self._fields or [], self._table)
             cells = [*(row.values[field] for field in self._fields or []), *(answer[name] for name in self._columns)]
-            self._writer.writerow([_cell(value) for value in cells])
+            self._row([_cell(value) for value in cells])
 
     def close(self) -> None:
         if self._fields is None:
@@ -92,7 +95,11 @@ class _Cells:
 
     def _begin(self, fields: list[str]) -> None:
         self._fields = fields
-        self._writer.writerow([*fields, *self._columns])
+        self._row([*fields, *self._columns])
+
+    def _row(self, cells: list[Any]) -> None:
+        returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+        (self._quoted if returns else self._plain).writerow(cells)
 
 
 class _Parquet:
