@@ -48,9 +48,9 @@ class BiLSTM(Section):
     )
     layers: int = Field(default=2, ge=1, le=8)
     dropout: Share = Field(default=0.3, description="Of what each layer and the head read.")
-    learning_rate: float = Field(default=0.001, gt=0.0, le=1.0)
-    epochs: int = Field(default=10, ge=1, le=10_000)
-    batch: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=0.002, gt=0.0, le=1.0)
+    epochs: int = Field(default=20, ge=1, le=10_000)
+    batch: int = Field(default=16, ge=1)
     weight_decay: float = Field(default=0.01, ge=0.0)
 
 
