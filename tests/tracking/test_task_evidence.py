@@ -13,7 +13,7 @@ from firth.tracking.evidence import settings_of, system_of, task_conditions, tas
 def results(settings: Evaluation) -> dict[str, Any]:
     systems = [
         {"system": f"bert{suffix}", "encoder": "bert", "mode": mode, "score": score, "low": 0.1, "high": 0.9,
-         "tie_with_majority": False}
+         "tie_with_majority": False, "seeds": [score, score - 0.1]}
         for suffix, mode, score in (
             ("", "frozen", 0.5), ("-bilstm", "frozen", 0.6), ("-finetuned", "finetuned", 0.7),
             ("-finetuned-ensemble", "finetuned", 0.8),
@@ -35,6 +35,7 @@ def test_the_first_way_is_read_and_never_an_ensemble() -> None:
         found = task_result(results(settings), "bert", ways(settings))
         assert found is not None
         assert found.score == score
+        assert found.part()["score_of"] == "median of 2 seeds"
     assert task_result(results(Evaluation()), "cbow", ways(Evaluation())) is None
 
 

@@ -84,6 +84,8 @@ def _score(suite: str, part: Mapping[str, Any]) -> str:
     if suite == MLM:
         return f"{part['score']:.4f} nats below word frequencies, on {total} held-out predictions"
     text = f"{part['score']:.4f} [{part['low']:.4f}, {part['high']:.4f}]"
+    if part.get("score_of"):
+        text += f", {part['score_of']}"
     if part.get("tie_with_majority"):
         text += ", a tie with the majority answer"
     return f"{text}, {covered} of {total} covered" if covered != total else f"{text}, {total} examples"

@@ -14,6 +14,7 @@ from firth.canonical import read_json, value_sha256
 from firth.config import load_params
 from firth.config.evaluation import BERT_SUITES, WORD_SUITES
 from firth.config.usages import Evaluation, HeadName, Mode
+from firth.tasks.usages.in_words import how_scored
 from firth.tasks.words.suites import METRICS
 from firth.tracking.trained import WORD_MODELS, output_of, weights_sha256
 
@@ -39,6 +40,8 @@ class Measured:
     metric: str
     tie_with_majority: bool | None = None
     """Of a task: whether the score may well be that of the majority answer."""
+    score_of: str | None = None
+    """Of a task, in words: which of the trainings the score is of."""
 
     def part(self) -> dict[str, Any]:
         """Without the conditions, as it is stored on a registered version."""
@@ -49,7 +52,8 @@ class Measured:
             "covered": self.covered,
             "total": self.total,
         }
-        return found if self.tie_with_majority is None else found | {"tie_with_majority": self.tie_with_majority}
+        said = {"tie_with_majority": self.tie_with_majority, "score_of": self.score_of}
+        return found | {key: value for key, value in said.items() if value is not None}
 
 
 def evidence(root: Path, model: str) -> dict[str, Measured]:
@@ -107,6 +111,7 @@ def task_result(results: Mapping[str, Any], model: str, ways: Sequence[str]) -> 
         conditions=task_conditions(results, way),
         metric=f"{results['task']}/{results['metric']}",
         tie_with_majority=bool(system["tie_with_majority"]),
+        score_of=how_scored(system),
     )
 
 
