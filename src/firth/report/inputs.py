@@ -147,8 +147,8 @@ def read_task(data: Path, name: str) -> TaskRun:
 
 
 def _answers(found: Path) -> list[dict[str, Any]]:
-    """BERT's answers in the first mode that was measured; none where it was not."""
-    for system in ("bert", "bert-finetuned"):
+    """BERT's answers in the plainest way that was measured; none where it was not."""
+    for system in ("bert", "bert-bilstm", "bert-finetuned"):
         path = found / f"predictions-{system}.jsonl"
         if path.is_file():
             return list(_json_lines(path))

@@ -80,7 +80,7 @@ def learners(
         made = partial(Learner, mode, suffix, note, dev, details)
         if head == "bilstm":
             learn = _bilstm(encoder, train, dev, targets, settings, mode == "finetuned", source.label)
-            yield made(learn, partial(_identity, encoder, settings, head))
+            yield made(learn, partial(_identity, encoder, settings, mode, head))
         elif mode == "frozen":
             yield made(_frozen(encoder, train, dev, targets, settings))
         elif isinstance(encoder, BertEncoder):
@@ -88,7 +88,7 @@ def learners(
             yield made(learn, partial(bert_identity, encoder), tunable=True)
         elif isinstance(encoder, StaticEncoder):
             learn = _tuned(encoder, train, dev, targets, settings, source.label)
-            yield made(learn, partial(_identity, encoder, settings, head))
+            yield made(learn, partial(_identity, encoder, settings, mode, head))
 
 
 def _frozen(encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation) -> Learn:
@@ -163,9 +163,11 @@ def _bilstm(
     return learn
 
 
-def _identity(encoder: Encoder, settings: Evaluation, head: HeadName) -> dict[str, Any]:
+def _identity(encoder: Encoder, settings: Evaluation, mode: Mode, head: HeadName) -> dict[str, Any]:
     """Of a training that no settings of fine-tuning apply to."""
     whose = bert_identity(encoder) if isinstance(encoder, BertEncoder) else {}
     if isinstance(encoder, StaticEncoder):
-        whose = vectors_identity(encoder) | {"vectors_learning_rate": settings.vectors_learning_rate}
+        whose = vectors_identity(encoder)
+    if mode == "finetuned":
+        whose["vectors_learning_rate"] = settings.vectors_learning_rate
     return whose | {head: (settings.bilstm if head == "bilstm" else settings.head).model_dump()}
