@@ -267,6 +267,7 @@ def test_lone_surrogates_become_what_a_file_can_hold(models: Path, place: Path) 
             "--task fill: words holds word vectors; say",
         ),
         (["-m", "words", "-i", "in.txt", "-o", "o.csv", "--task", "encode", "-n", "2"], "--best 2: a vector is one"),
+        (["-m", "tagging", "-i", "in.txt", "-o", "o.csv", "-n", "2"], "--best 2: a tagging model gives one answer"),
         (["-m", "none", "-i", "in.txt", "-o", "o.csv"], "none: no such folder, and this is not a Firth project"),
     ],
 )
@@ -274,7 +275,7 @@ def test_what_cannot_be_is_said(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for kind in ("text", "pair", "plain", "words"):
+    for kind in ("text", "pair", "tagging", "plain", "words"):
         (tmp_path / kind).symlink_to(models / kind)
     (tmp_path / "in.txt").write_text("a film\n")
     (tmp_path / "in.csv").write_text("sentence\na film\n")

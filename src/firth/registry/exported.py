@@ -98,10 +98,9 @@ def _signature(kept: Kept) -> Any:
     }
     answer = answers[kept.kind]
     outputs: list[Any] = [ColSpec(kind, name, required=False) for name, kind in answer.items()]
-    if kept.kind not in ("number", "tagging"):
+    if kept.usage.ranked:
         listed = Object([Property(name, kind) for name, kind in answer.items()])
         outputs.append(ColSpec(Array(listed), "best", required=False))
     inputs: list[Any] = [ColSpec(Array(text) if name in lists else text, name) for name in kept.usage.fields]
-    return ModelSignature(
-        inputs=Schema(inputs), outputs=Schema(outputs), params=ParamSchema([ParamSpec("best", DataType.long, 0)])
-    )
+    best: Any = ParamSchema([ParamSpec("best", DataType.long, 0)]) if kept.usage.ranked else None
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs), params=best)

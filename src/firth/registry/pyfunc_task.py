@@ -1,9 +1,9 @@
 """A fine-tuned BERT as an MLflow model, written from this file; the code that it calls is stored beside the weights.
 
 A request is a table with the columns of the model's kind of task: `text`; `first`, `second`; `context`, `question`;
-`tokens` (lists of words); or `context`, `endings` (lists of texts). Parameter: `best`, how many of the best answers
-each row of the answer lists (0: the best one alone). `most_rows` and `most_characters` of the model's configuration
-are the limits of a request.
+`tokens` (lists of words); or `context`, `endings` (lists of texts). Parameter, where there are next best answers:
+`best`, how many of them each row of the answer lists (0: the best one alone). `most_rows` and `most_characters` of the
+model's configuration are the limits of a request.
 """
 
 from __future__ import annotations

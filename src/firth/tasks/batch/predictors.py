@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from firth.bert.folder import Bert
 from firth.encode import use
-from firth.errors import DataError
+from firth.errors import DataError, FirthError
 from firth.records import kind_of, no_field, tidy
 from firth.tasks.usages import predicting
 from firth.tasks.usages.kept import Kept
@@ -53,6 +53,8 @@ class Task:
     """A fine-tuned model that was kept. `best` above 0: the next best answers, too."""
 
     def __init__(self, kept: Kept, best: int | None = None) -> None:
+        if best is not None and not kept.usage.ranked:
+            raise FirthError(f"--best {best}: a {kept.kind} model gives one answer; leave it out")
         self.title = "predict"
         self.fields = kept.usage.fields
         self._kept, self._best = kept, best or 0
@@ -66,7 +68,7 @@ class Task:
             "span": {"prediction": TEXT, "start": WHOLE, "end": WHOLE, "score": NUMBER},
         }[kept.kind]
         ranked = {"best": pa.list_(pa.struct(list(prediction.items())))}
-        self.columns = {**prediction, **(ranked if self._best and kept.kind not in ("number", "tagging") else {})}
+        self.columns = {**prediction, **(ranked if self._best else {})}
 
     def record(self, values: Mapping[str, Any], where: str, line: int) -> dict[str, Any]:
         """The fields that the task reads."""

@@ -30,6 +30,8 @@ class Usage(Protocol):
     """What each record must have: texts, but for `tokens` and `endings`, lists of texts."""
     nothing: ClassVar[Answer]
     """What is said of a record without text."""
+    ranked: ClassVar[bool]
+    """Whether there are next best answers."""
 
     @property
     def columns(self) -> int:
@@ -54,6 +56,7 @@ class TextLabels:
 
     fields: ClassVar[tuple[str, ...]] = ("text",)
     nothing: ClassVar[Answer] = {"prediction": None, "probability": None}
+    ranked: ClassVar[bool] = True
 
     @property
     def columns(self) -> int:
@@ -97,6 +100,7 @@ class Number:
 
     fields: ClassVar[tuple[str, ...]] = ("first", "second")
     nothing: ClassVar[Answer] = {"prediction": None}
+    ranked: ClassVar[bool] = False
 
     @property
     def columns(self) -> int:
@@ -126,6 +130,7 @@ class Choice:
 
     fields: ClassVar[tuple[str, ...]] = ("context", "endings")
     nothing: ClassVar[Answer] = {"prediction": None, "probability": None}
+    ranked: ClassVar[bool] = True
 
     @property
     def columns(self) -> int:
@@ -162,6 +167,7 @@ class Tags:
 
     fields: ClassVar[tuple[str, ...]] = ("tokens",)
     nothing: ClassVar[Answer] = {"prediction": []}
+    ranked: ClassVar[bool] = False
 
     @property
     def columns(self) -> int:
@@ -200,6 +206,7 @@ class Span:
 
     fields: ClassVar[tuple[str, ...]] = ("context", "question")
     nothing: ClassVar[Answer] = {"prediction": None, "start": None, "end": None, "score": None}
+    ranked: ClassVar[bool] = True
 
     @property
     def columns(self) -> int:
