@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from damage import flip
+from safetensors.numpy import load_file
 from usage_examples import SHORT, draw, examples_of, sixty_and_thirty, trained, vectors
 
 from firth.config.usages import Evaluation, Grid
@@ -26,6 +27,10 @@ KINDS = ["text", "pair", "number", "choice", "tagging", "span"]
 
 def asked(kept: Kept, kind: str, count: int = 30, seed: int = 2) -> list[dict[str, Any]]:
     return [record(kept, one) for one in draw(kind, count, seed)]
+
+
+def weights(folder: Path) -> np.ndarray:
+    return load_file(folder / "model.safetensors")["encoder.layer.0.attention.self.query.weight"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -68,12 +73,16 @@ def test_windows_and_label_x_are_remembered(tmp_path: Path) -> None:
 
 
 def test_the_chosen_epoch_and_the_best_of_a_grid_are_kept(tmp_path: Path) -> None:
-    stopping = SHORT.model_copy(update={"early_stopping": True, "epochs": 3})
-    scored, folder = trained(tmp_path / "stop", "text", finetuning=stopping)
+    slow = SHORT.model_copy(
+        update={"epochs": 3, "learning_rate": 1e-6}
+    )  # no prediction changes: the first epoch is best
+    stopping = slow.model_copy(update={"early_stopping": True})
+    scored, folder = trained(tmp_path / "stop", "text", finetuning=stopping, seeds=[1])
     (row,) = scored.results["systems"]
     said = load(folder).said
-    assert said["score"]["dev"] == row["score"]
-    assert said["training"]["epochs_done"] in {run["epoch"] for run in row["runs"]}
+    assert (said["training"]["epochs_done"], said["score"]["dev"]) == (1, row["score"])
+    _, to_the_end = trained(tmp_path / "whole", "text", finetuning=slow, seeds=[1])
+    assert not np.array_equal(weights(folder), weights(to_the_end))
 
     grid = Grid(batch=[8], learning_rate=[1e-5, 3e-3], epochs=[2])
     scored, folder = trained(tmp_path / "grid", "text", protocol="paper", grid=grid, seeds=[1])
