@@ -136,6 +136,7 @@ def test_all_ways_to_use_encoders_stand_side_by_side(folder: Path) -> None:
     assert said(*asked, "--head", "linear,tree") == "--head 'tree': input should be 'linear' or 'bilstm'"
 
 
+@pytest.mark.slow
 def test_fine_tuning_goes_on_where_it_was_and_names_its_protocol(folder: Path) -> None:
     write_texts(folder / "own.csv")
     asked = ["own", "--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict",

@@ -114,6 +114,7 @@ def test_the_cells_that_were_not_used_for_longest_go_first(tmp_path: Path) -> No
     assert sorted(read_json(place / "cell.json")["of"]["seed"] for place in tmp_path.iterdir()) == [0, 2]
 
 
+@pytest.mark.slow
 def test_results_are_the_same_bytes_with_cells_without_and_after_a_break(
     tmp_path: Path, texts: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +141,7 @@ def test_results_are_the_same_bytes_with_cells_without_and_after_a_break(
         assert scored.predictions == without.predictions
 
 
+@pytest.mark.slow
 def test_what_a_training_depends_on_makes_another_cell(
     tmp_path: Path, texts: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,7 @@ def test_the_grid_is_tried_whole_and_its_best_run_is_the_score(texts: Examples) 
     assert (alone.of, alone.chosen.score) == ("median", 0.8), "what has no grid is scored as under sane"
 
 
+@pytest.mark.slow
 def test_all_of_it_on_a_real_grid(tmp_path: Path, texts: Examples) -> None:
     grid = Grid(batch=[16], learning_rate=[3e-3, 1e-6], epochs=[2])
     settings = SETTINGS.model_copy(update={"protocol": "paper", "grid": grid, "ensemble": True})
