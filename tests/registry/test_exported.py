@@ -113,8 +113,10 @@ def test_the_code_beside_it_is_all_it_needs(kept: Kept, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_bert_and_word_vectors_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pandas as pd
+    from mlflow.exceptions import MlflowException
 
     monkeypatch.chdir(tmp_path)
+    limits = ["--most-rows", "2", "--most-characters", "20"]
     found = vectors()
     save_matrices(tmp_path / "words", found.vocabulary, {"input": found.matrix})
     save(tmp_path / "own", bert())
@@ -122,11 +124,15 @@ def test_a_bert_and_word_vectors_by_command(tmp_path: Path, monkeypatch: pytest.
         ("words", "word", "film", "neighbours"),
         ("own", "text", "a [MASK]", "fillings"),
     ):
-        command = ["export", name, "--format", "mlflow", "--to", f"served-{name}"]
+        command = ["export", name, "--format", "mlflow", "--to", f"served-{name}", *limits]
         done = CliRunner().invoke(app, command, catch_exceptions=False)
         assert f"serve it: mlflow models serve -m served-{name} --env-manager local" in done.stdout
         model = pyfunc().load_model(str(tmp_path / f"served-{name}"))
         assert model.predict(pd.DataFrame({column: [value]}))[answer][0]
+        with pytest.raises(MlflowException, match="a request may have 2 rows; this one has 3: send it in parts"):
+            model.predict(pd.DataFrame({column: [value] * 3}))
+        with pytest.raises(MlflowException, match="a request may have 20 characters; this one has 21"):
+            model.predict(pd.DataFrame({column: ["x" * 21]}))
     for command, message in (
         (["export", "own", "--format", "mlflow", "--to", "words"], "words: is there already"),
         (["export", "own", "--to", "new", "--most-rows", "3"], "--most-rows and --most-characters go with --format"),

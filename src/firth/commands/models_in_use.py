@@ -160,19 +160,19 @@ def export(
         ),
     ] = "hf",
     most_rows: Annotated[
-        int | None, typer.Option(min=1, help="mlflow, fine-tuned models: most rows of a request; default 256.")
+        int | None, typer.Option(min=1, help="mlflow: most rows of a request; default 256, word vectors 1000.")
     ] = None,
     most_characters: Annotated[
         int | None,
-        typer.Option(min=1, help="mlflow, fine-tuned models: most characters of a request; default 1000000."),
+        typer.Option(min=1, help="mlflow: most characters of a request; default 1000000, word vectors 100000."),
     ] = None,
 ) -> None:
     """Write a model so that other programs load it unmodified."""
     _check_free(to)
     if format_ == "mlflow":
-        from firth.registry.exported import MOST_CHARACTERS, MOST_ROWS, export_mlflow
+        from firth.registry.exported import export_mlflow
 
-        what = export_mlflow(folder_of(model), to, most_rows or MOST_ROWS, most_characters or MOST_CHARACTERS)
+        what = export_mlflow(folder_of(model), to, most_rows, most_characters)
         print(f"{to}: {what}; serve it: mlflow models serve -m {to} --env-manager local")
         return
     if most_rows or most_characters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +17,16 @@ from firth.word2vec.matrix_files import FILE as VECTORS
 if TYPE_CHECKING:
     from firth.tasks.usages.kept import Kept
 
-MOST_ROWS, MOST_CHARACTERS = 256, 1_000_000
-"""Limits of a request to a fine-tuned model, where nothing else is said."""
-
 TASK = Form(
     artifact="model",
     module=HERE / "pyfunc_task.py",
     packages=(*BERT.packages, "pydantic", "rich", "ruamel-yaml"),
     description="A fine-tuned BERT.",
     with_code=True,
+    most_rows=BERT.most_rows,
+    most_characters=BERT.most_characters,
 )
-SERVING = ("firth.tasks.usages.kept", "firth.tasks.usages.predicting")
+SERVING = ("firth.encode.limits", "firth.tasks.usages.kept", "firth.tasks.usages.predicting")
 EXAMPLES: dict[str, dict[str, Any]] = {
     "text": {"text": "It was a pleasure from beginning to end."},
     "pair": {"first": "He opened the door.", "second": "The door was opened."},
@@ -38,28 +38,28 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 """A record of each kind of task, to show what a request looks like."""
 
 
-def export_mlflow(folder: Path, to: Path, most_rows: int = MOST_ROWS, most_characters: int = MOST_CHARACTERS) -> str:
+def export_mlflow(folder: Path, to: Path, most_rows: int | None = None, most_characters: int | None = None) -> str:
     """Write the model in `folder` (kept, a BERT, or word vectors) to `to`; what it is, in words.
 
-    `to` appears complete or not at all. The limits are those of a request to a fine-tuned model.
+    `to` appears complete or not at all. The limits are those of a request; None: those of the kind of model.
 
     Raises:
         FirthError: `to` is not empty, or cannot be written.
         IntegrityError: the model's files are not whole.
     """
-    if is_kept(folder):
+    form = TASK if is_kept(folder) else WORDS if (folder / VECTORS).is_file() else BERT
+    form = replace(form, most_rows=most_rows or form.most_rows, most_characters=most_characters or form.most_characters)
+    if form.module == TASK.module:
         kept = load(folder)
-        limits = {"most_rows": most_rows, "most_characters": most_characters}
-        _write(folder, to, TASK, SERVING, _signature(kept), EXAMPLES[kept.kind], limits)
-        return f"{kept.kind} task {kept.said['task']['task']}, at most {most_rows} rows a request"
-    form = WORDS if (folder / VECTORS).is_file() else BERT
-    _write(folder, to, form, BERT_SERVING, form.signature(), None, None)
-    return "word vectors: neighbours and vectors" if form is WORDS else "a BERT: fill and encode"
+        _write(folder, to, form, SERVING, _signature(kept), EXAMPLES[kept.kind])
+        what = f"{kept.kind} task {kept.said['task']['task']}"
+    else:
+        _write(folder, to, form, BERT_SERVING, form.signature(), None)
+        what = "a BERT: fill and encode" if form.with_code else "word vectors: neighbours and encode"
+    return f"{what}; at most {form.most_rows:,} rows a request"
 
 
-def _write(
-    folder: Path, to: Path, form: Form, serving: tuple[str, ...], signature: Any, example: Any, limits: Any
-) -> None:
+def _write(folder: Path, to: Path, form: Form, serving: tuple[str, ...], signature: Any, example: Any) -> None:
     import pandas as pd
 
     with (
@@ -76,7 +76,7 @@ def _write(
             code_paths=[str(copy_code(Path(code), serving))] if form.with_code else None,
             signature=signature,
             input_example=None if example is None else pd.DataFrame([example]),
-            model_config=limits,
+            model_config=form.limits(),
             pip_requirements=form.requirements(),
         )
 

@@ -20,7 +20,7 @@ import firth
 from firth.tracking.trained import WORD_MODELS, weights_file
 
 HERE = Path(__file__).parent
-BERT_SERVING = ("firth.encode.load", "firth.encode.use")
+BERT_SERVING = ("firth.encode.limits", "firth.encode.load", "firth.encode.use")
 """The modules that a served BERT calls; what they import goes with them."""
 
 TRAINING = ("firth.bert.dropout_kernel",)
@@ -36,10 +36,17 @@ class Form:
     packages: tuple[str, ...]
     description: str
     with_code: bool
+    most_rows: int
+    most_characters: int
+    """Limits of a request."""
 
     def requirements(self) -> list[str]:
         """The pinned packages that a server needs."""
         return [f"{package}=={package_version(package).partition('+')[0]}" for package in self.packages]
+
+    def limits(self) -> dict[str, int]:
+        """The limits of a request, as the model's configuration holds them."""
+        return {"most_rows": self.most_rows, "most_characters": self.most_characters}
 
     def signature(self) -> Any:
         """MLflow's signature: columns of a request and of its answer, and the parameters with their defaults."""
@@ -58,6 +65,8 @@ WORDS = Form(
     packages=("mlflow", "numpy", "pandas", "safetensors"),
     description=f"Word vectors. {ALIASES}",
     with_code=False,
+    most_rows=1000,
+    most_characters=100_000,
 )
 BERT = Form(
     artifact="model",
@@ -65,6 +74,8 @@ BERT = Form(
     packages=("mlflow", "numpy", "pandas", "safetensors", "tokenizers", "torch"),
     description=f"A BERT encoder, pretrained. {ALIASES}",
     with_code=True,
+    most_rows=256,
+    most_characters=1_000_000,
 )
 
 

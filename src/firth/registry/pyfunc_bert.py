@@ -1,7 +1,8 @@
 """A pretrained BERT as an MLflow model, logged from this file; the code that it calls is stored beside the weights.
 
 A request is a table with a column `text`. Parameters: `task` (`fill` or `encode`), `topn` (of `fill`: pieces for each
-[MASK]) and `pooling` (of `encode`: `mean` or `cls`).
+[MASK]) and `pooling` (of `encode`: `mean` or `cls`). `most_rows` and `most_characters` of the model's configuration are
+the limits of a request.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import mlflow.models
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
@@ -25,12 +27,14 @@ class BertEncoder(PythonModel):
 
     def predict(
         self,
-        context: PythonModelContext,  # noqa: ARG002
+        context: PythonModelContext,
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """One row a text: `text`, and `fillings` with `probabilities` (a list for each [MASK]), or `vector`."""
+        from firth.encode.limits import check_request
         from firth.encode.use import encode, fill
+        from firth.errors import FirthError
 
         asked: dict[str, Any] = {"task": "fill", "topn": 5, "pooling": "mean"} | (params or {})
         if asked["task"] not in ("fill", "encode"):
@@ -40,6 +44,10 @@ class BertEncoder(PythonModel):
         if asked["pooling"] not in ("mean", "cls"):
             raise ValueError(f"pooling is {asked['pooling']!r}; there are: mean, cls")
         texts = [str(text) for text in model_input["text"]]
+        try:
+            check_request([[text] for text in texts], context.model_config or {})
+        except FirthError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from None
         if asked["task"] == "encode":
             longest = self.bert.model.architecture.positions
             vectors = encode(self.bert, texts, pooling=asked["pooling"], length=longest)

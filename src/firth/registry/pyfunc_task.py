@@ -9,7 +9,6 @@ model's configuration are the limits of a request.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,33 +34,25 @@ class FineTuned(PythonModel):
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """One row a record: `prediction`, and by the kind of task `probability`, or `start`, `end` and `score`."""
-        from firth.errors import DataError
+        from firth.encode.limits import check_request
+        from firth.errors import FirthError
         from firth.tasks.usages.predicting import predict, record
 
         best = int((params or {}).get("best", 0))
         if best < 0:
             raise MlflowException.invalid_parameter_value(f"best is {best}; it is 0 or more")
         records = [{str(key): _plain(value) for key, value in row.items()} for row in model_input.to_dict("records")]
-        _check_size(records, context.model_config or {})
         try:
+            check_request([_texts(row) for row in records], context.model_config or {})
             asked = [record(self.kept, row, f"record {number}") for number, row in enumerate(records)]
-        except DataError as error:
+        except FirthError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
         return pd.DataFrame(predict(self.kept, asked, best))
 
 
-def _check_size(records: list[dict[str, Any]], limits: dict[str, Any]) -> None:
-    most = {name: int(limits[name]) for name in ("most_rows", "most_characters") if limits.get(name)}
-    characters = sum(len(text) for row in records for value in row.values() for text in _texts(value))
-    for name, found in (("most_rows", len(records)), ("most_characters", characters)):
-        if found > most.get(name, found):
-            raise MlflowException.invalid_parameter_value(
-                f"a request may have {most[name]} {name.removeprefix('most_')}; this one has {found}: send it in parts"
-            )
-
-
-def _texts(value: Any) -> Iterable[str]:
-    return [value] if isinstance(value, str) else [one for one in value or [] if isinstance(one, str)]
+def _texts(row: dict[str, Any]) -> list[str]:
+    values = [value if isinstance(value, list) else [value] for value in row.values()]
+    return [text for listed in values for text in listed if isinstance(text, str)]
 
 
 def _plain(value: Any) -> Any:

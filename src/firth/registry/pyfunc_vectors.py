@@ -1,6 +1,7 @@
 """Word vectors as an MLflow model, logged from this file: it is copied beside the weights and needs no Firth to run.
 
-A request is a table with a column `word`. Parameters: `task` (`neighbours` or `encode`) and `topn`.
+A request is a table with a column `word`. Parameters: `task` (`neighbours` or `encode`) and `topn`. `most_rows` and
+`most_characters` of the model's configuration are the limits of a request.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import mlflow.models
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from safetensors.numpy import load_file
 
@@ -32,7 +34,7 @@ class WordVectors(PythonModel):
 
     def predict(
         self,
-        context: PythonModelContext,  # noqa: ARG002
+        context: PythonModelContext,
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
@@ -43,6 +45,12 @@ class WordVectors(PythonModel):
         if asked["topn"] < 1:
             raise ValueError(f"topn is {asked['topn']}; at least 1 is needed")
         words = [str(word) for word in model_input["word"]]
+        limits = context.model_config or {}
+        for what, count in (("rows", len(words)), ("characters", sum(map(len, words)))):
+            if count > int(limits.get(f"most_{what}", count)):
+                raise MlflowException.invalid_parameter_value(
+                    f"a request may have {limits[f'most_{what}']} {what}; this one has {count}: send it in parts"
+                )
         if asked["task"] == "encode":
             return pd.DataFrame([self._encode(word) for word in words])
         return pd.DataFrame([self._neighbours(word, int(asked["topn"])) for word in words])

@@ -116,6 +116,7 @@ def _log(store: Store, candidate: Candidate) -> Any:
             artifacts={form.artifact: str(candidate.folder)},
             code_paths=[str(copy_code(Path(folder)))] if form.with_code else None,
             signature=form.signature(),
+            model_config=form.limits(),
             pip_requirements=form.requirements(),
         )
     # MLflow has ended the run a second time: its duration is to be the training's.
