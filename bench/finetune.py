@@ -1,7 +1,8 @@
 """Fine-tuning beside `transformers`' Trainer: same encoder, examples, settings, seeds and updates, alternating runs.
 
-    python -m bench.finetune --quick                       # 256 examples, two epochs, about 4 minutes on 2 cores
+    python -m bench.finetune --quick                           # 192 examples, two epochs, about 4 minutes on 2 cores
     python -m bench.finetune --data DATA --json speed.json     # all of MRPC, three epochs, five seeds
+    python -m bench.finetune --data DATA --task glue/sst-2 --examples 512 --peer longest    # scores worth comparing
 
 The encoder is all-MiniLM-L6-v2 out of its wheel, or the one in `--model`. DATA, by default $FIRTH_DATA, holds MRPC and
 SQuAD 1.1 as they are distributed (`glue/MRPC/train.tsv`, `squad/dev-v1.1.json`, …, also packed); without it the demo's
@@ -25,7 +26,7 @@ from typing import Any
 
 import torch
 from bench.pretraining import write
-from bench.trainer import PADDINGS, Clock, Run, Script, squad_features, tokenizer_of
+from bench.trainer import PADDINGS, Clock, Padding, Run, Script, squad_features, tokenizer_of
 from pydantic import TypeAdapter
 
 from firth.canonical import file_sha256
@@ -33,6 +34,7 @@ from firth.config.load import load_preset
 from firth.config.tasks import AnyTask
 from firth.config.usages import Finetuning
 from firth.encode.load import load_model
+from firth.errors import FirthError
 from firth.tasks.examples.build import build
 from firth.tasks.examples.files import Examples, load
 from firth.tasks.examples.named import entry_of, files_of, official_set
@@ -45,7 +47,7 @@ from firth.tasks.usages.usage import TextLabels
 from firth.wheels import fetch_package_folder
 
 DATA_VARIABLE = "FIRTH_DATA"
-QUICK_EXAMPLES, QUICK_EPOCHS = 256, 2
+QUICK_EXAMPLES, QUICK_EPOCHS = 192, 2
 SQUAD_WINDOW = {"length": 384, "doc_stride": 128}
 """Also of the texts that stand in for SQuAD's."""
 
@@ -63,7 +65,8 @@ class Ours:
         self.train = self.problem.read(encoder, examples.train)
         self.dev = self.problem.read(encoder, examples.dev)
         self.targets, usage = self.problem.targets(self.train), self.problem.usage
-        assert isinstance(usage, TextLabels)
+        if not isinstance(usage, TextLabels):
+            raise FirthError(f"{examples.manifest['title']}: classes of texts and of pairs are compared here")
         self.labels = usage.labels
 
     def run(self, seed: int) -> Run:
@@ -90,13 +93,19 @@ def columns(examples: Sequence[dict[str, Any]], labels: Sequence[str]) -> dict[s
 
 
 def of_classes(
-    examples: Examples, folder: Path, settings: Finetuning, seeds: int, count: int, clock: Clock
+    examples: Examples,
+    folder: Path,
+    settings: Finetuning,
+    seeds: int,
+    count: int,
+    clock: Clock,
+    paddings: Sequence[Padding] = PADDINGS,
 ) -> list[Record]:
-    """Speed and accuracy, a seed a run, against both ways of padding."""
+    """Speed and accuracy, a seed a run, against each way of padding."""
     ours = Ours(BertEncoder(load_model(folder), workers=count), examples, settings, count, clock)
     train, dev = columns(examples.train, ours.labels), columns(examples.dev, ours.labels)
     length = int(examples.manifest["length"])
-    peers = [Script(folder, train, dev, settings, length, padding, clock) for padding in PADDINGS]
+    peers = [Script(folder, train, dev, settings, length, padding, clock) for padding in paddings]
     own, others = list[Run](), [list[Run]() for _ in peers]
     for seed in range(1, seeds + 1):
         own.append(ours.run(seed))
@@ -104,7 +113,7 @@ def of_classes(
             runs.append(peer.run(seed))
     task = f"{examples.manifest['title']}, {len(examples.train)} examples x {settings.epochs} epochs, {count} thread(s)"
     records = []
-    for padding, runs in zip(PADDINGS, others, strict=True):
+    for padding, runs in zip(paddings, others, strict=True):
         case = f"{task}, peer pads {padding}"
         trained, told = settings.epochs * len(examples.train), len(examples.dev)
         pairs = list(zip(own, runs, strict=True))
@@ -170,6 +179,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few examples, two epochs, three seeds")
     parser.add_argument("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help="default $FIRTH_DATA")
+    parser.add_argument("--task", help="an official set of texts or pairs with classes; default glue/mrpc")
+    parser.add_argument("--examples", type=int, help="to train on, a seeded subset; default 192 (quick) or all")
+    parser.add_argument("--epochs", type=int, help="default 2 (quick) or 3")
+    parser.add_argument("--learning-rate", type=float, default=5e-5)
+    parser.add_argument(
+        "--peer", choices=("both", "longest"), default="both", help="ways of padding: both, or the faster"
+    )
     parser.add_argument("--model", type=Path, help="folder of a BERT in Hugging Face's form")
     parser.add_argument("--seeds", type=int, help="that many: a run each; default 3 (quick) or 5")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of both sides")
@@ -178,10 +194,15 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="write the records there")
     options = parser.parse_args()
+    if options.task and not options.data:
+        parser.error(f"--task {options.task}: say with --data where it is")
     clock = time.perf_counter if options.clock == "wall" else time.process_time
     seeds = options.seeds or (3 if options.quick else 5)
-    settings = Finetuning(epochs=QUICK_EPOCHS if options.quick else 3)
-    few = {"train_examples": QUICK_EXAMPLES} if options.quick else {}
+    epochs = options.epochs or (QUICK_EPOCHS if options.quick else 3)
+    settings = Finetuning(epochs=epochs, learning_rate=options.learning_rate)
+    count = options.examples or (QUICK_EXAMPLES if options.quick else None)
+    few = {"train_examples": count} if count else {}
+    paddings = PADDINGS if options.peer == "both" else PADDINGS[1:]
     reference = load_preset("demo").evaluation.reference
     assert reference is not None
     folder = options.model or fetch_package_folder(
@@ -190,10 +211,18 @@ def main() -> None:
     os.environ["RAYON_NUM_THREADS"] = str(options.threads)
     torch.set_num_threads(options.threads)
     records = []
-    pairs, spans = options.data and options.data / "glue", options.data and options.data / "squad"
+    texts, spans = options.data and options.data / "glue", options.data and options.data / "squad"
     for found in (
         of_features(examples_of("squad", "disflqa", spans, **SQUAD_WINDOW), folder, seeds, clock),
-        of_classes(examples_of("glue/mrpc", "boolq", pairs, **few), folder, settings, seeds, options.threads, clock),
+        of_classes(
+            examples_of(options.task or "glue/mrpc", "boolq", texts, **few),
+            folder,
+            settings,
+            seeds,
+            options.threads,
+            clock,
+            paddings,
+        ),
     ):
         for one in found:
             print(

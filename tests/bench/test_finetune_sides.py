@@ -49,6 +49,12 @@ def test_the_peer_learns_the_classes_that_we_learn(tmp_path: Path, kind: str, na
     assert run.logits.shape == (10, 2)
 
 
+def test_only_classes_are_compared(tmp_path: Path) -> None:
+    examples = made_examples(tmp_path, "number", draw("number", 20, 1), draw("number", 10, 2))
+    with pytest.raises(FirthError, match="classes of texts and of pairs"):
+        Ours(BertEncoder(bert()), examples, Finetuning(epochs=1), 1, time.perf_counter)
+
+
 def test_features_of_question_answering_are_those_of_the_usual_recipe(tmp_path: Path, folder: Path) -> None:
     drawn = draw("span", 30, 1)
     examples = made_examples(tmp_path, "span", drawn, drawn)
