@@ -120,6 +120,7 @@ def test_squad_in_windows(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_all_ways_to_use_encoders_stand_side_by_side(folder: Path) -> None:
     write_texts(folder / "own.csv")
     asked = ["own", "words", "--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field",

@@ -54,6 +54,7 @@ def score(folder: Path, kind: str, settings: Evaluation = BOTH, sides: tuple[int
     return score_task(examples, {"vectors": STATIC, "model": CONTEXTUAL}, settings)
 
 
+@pytest.mark.slow
 def test_order_is_seen_where_a_mean_is_blind(tmp_path: Path) -> None:
     examples = examples_of(tmp_path, "text", orders(200, 1), orders(100, 2))
     found = scores(score_task(examples, {"vectors": STATIC}, BOTH))
@@ -61,6 +62,7 @@ def test_order_is_seen_where_a_mean_is_blind(tmp_path: Path) -> None:
     assert found["vectors-bilstm"] > 0.95
 
 
+@pytest.mark.slow
 def test_a_tag_may_depend_on_a_word_two_places_away(tmp_path: Path) -> None:
     chance = random.Random(3)
 
@@ -87,6 +89,7 @@ def test_a_signal_is_found_under_both_encoders(tmp_path: Path, kind: str) -> Non
         assert not system["runs"][0]["collapsed"]
 
 
+@pytest.mark.slow
 def test_the_same_bytes_every_time(tmp_path: Path) -> None:
     asked = BOTH.model_copy(update={"modes": ["finetuned", "frozen"], "seeds": [1, 2], "heads": ["bilstm"]})
     asked = asked.model_copy(update={"bilstm": SMALL.model_copy(update={"epochs": 2})})

@@ -41,6 +41,7 @@ def useless() -> Vectors:
     return Vectors(Vocabulary(tuple(words), counts), np.ones((len(words), 16), np.float32))
 
 
+@pytest.mark.slow
 def test_useless_vectors_become_useful(tmp_path: Path) -> None:
     examples = examples_of(tmp_path, "text", draw("text", 120, 1), draw("text", 60, 2))
     source = Source("vectors", lambda: StaticEncoder(useless()))
@@ -106,6 +107,7 @@ def test_nothing_trained_is_the_frozen_head(tmp_path: Path) -> None:
     assert np.corrcoef(found[:, 0], plain[:, 0])[0, 1] == pytest.approx(1.0, abs=1e-5), "standardised, not altered"
 
 
+@pytest.mark.slow
 def test_trainings_are_kept_and_told_apart(tmp_path: Path) -> None:
     examples = examples_of(tmp_path / "task", "text", draw("text", 40, 1), draw("text", 20, 2))
     cells = Cells(tmp_path / "cells")
