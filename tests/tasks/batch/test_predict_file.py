@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firth.errors import FirthError
+from firth import progress
+from firth.errors import DataError, FirthError
 from firth.tasks.batch.run import check, predict_file
 
 
@@ -98,6 +99,25 @@ def test_memory_is_that_of_a_block(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 500_000 < 10_000_000
+
+
+def test_a_bad_last_line_is_known_before_anything_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n' * 20 + '{"txt": "a"}\n')
+    predictor = Lengths()
+    with pytest.raises(DataError, match=r"in\.jsonl, line 21: no field 'text'"):
+        predict_file(predictor, tmp_path / "in.jsonl", tmp_path / "out.csv", {}, 2)
+    assert predictor.blocks == []
+
+
+def test_how_much_is_left_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    (tmp_path / "in.txt").write_text("a\n" * 10)
+    predict_file(Lengths(), tmp_path / "in.txt", tmp_path / "out.csv", {}, 4)
+    shown = capsys.readouterr().err
+    for part in ("lengths: 4 of 10 rows (40%)", "lengths: 8 of 10 rows (80%)", "lengths: 10 of 10 rows (100%)"):
+        assert part in shown
 
 
 def test_where_it_cannot_be_written(tmp_path: Path) -> None:

@@ -120,13 +120,13 @@ class Fill(_OfBert):
         read = tokenizer.encode(text, length=sys.maxsize, mask_token=True).ids
         if text.strip() and tokenizer.mask not in read[: self._length - 1]:
             raise DataError(f"no [MASK] in the first {self._length} tokens: there is nothing to fill", where, line)
-        self._cut += len(read) > self._length
         return text
 
     def answers(self, records: Sequence[str]) -> list[dict[str, Any]]:
         """A list for each [MASK]."""
         filled = [number for number, text in enumerate(records) if text.strip()]
         answers: list[dict[str, Any]] = [{"fillings": None, "probabilities": None} for _ in records]
+        self._cut += sum(use.is_cut(self._bert, text, self._length, mask_token=True) for text in records)
         found = use.fill(self._bert, [records[number] for number in filled], self._best)
         for number, masks in zip(filled, found, strict=True):
             answers[number] = {
@@ -142,14 +142,9 @@ class Encode(_OfBert):
     columns: Mapping[str, pa.DataType] = {"vector": VECTOR}
     title = "encode"
 
-    def record(self, values: Mapping[str, Any], where: str, line: int) -> str:
-        """Any text."""
-        text = super().record(values, where, line)
-        self._cut += use.is_cut(self._bert, text, self._length)
-        return text
-
     def answers(self, records: Sequence[str]) -> list[dict[str, Any]]:
         """One vector a text."""
+        self._cut += sum(use.is_cut(self._bert, text, self._length) for text in records)
         return [{"vector": _plain(vector)} for vector in use.encode(self._bert, records, length=self._length)]
 
 

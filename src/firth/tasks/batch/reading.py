@@ -46,7 +46,6 @@ class Table:
         self.ending = ending_of(path)
         self.source = local(path)
         self.where = self.source.where
-        self.count = ByteCount(self.source.size)
         self.header: list[str] | None = None
         self._line_field = line_field
 
@@ -56,7 +55,7 @@ class Table:
         Raises:
             DataError: what is not valid, with its line.
         """
-        with unpacked(self.source, self.count) as stream:
+        with unpacked(self.source, ByteCount()) as stream:
             if self.ending == LINES:
                 for line, text in text_lines(stream, self.where):
                     yield Row(line, {self._line_field: text.removesuffix("\n")})

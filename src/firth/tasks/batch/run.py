@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from firth.errors import DataError, FirthError
-from firth.progress import Meter
+from firth.progress import Meter, track
 from firth.records import no_field
 from firth.tasks.batch.predictors import Predictor
 from firth.tasks.batch.reading import LINES, Row, Table, ending_of
-from firth.tasks.batch.writing import check_ending, writing
+from firth.tasks.batch.writing import check_ending, may_differ, writing
 
 BLOCK = 256
 """Records that are in memory at a time."""
@@ -36,6 +36,8 @@ def check(source: Path, target: Path) -> None:
 def predict_file(predictor: Predictor, source: Path, target: Path, fields: Fields, block: int = BLOCK) -> int:
     """Answer the records of `source` and write them to `target`, which appears complete or not at all.
 
+    The file is read twice: what cannot be used in its last line is to be known before the first one is answered.
+
     Returns:
         How many records there were.
 
@@ -44,16 +46,30 @@ def predict_file(predictor: Predictor, source: Path, target: Path, fields: Field
         FirthError: `target` cannot be written.
     """
     table = Table(source, _line_field(predictor, source))
-    rows, done = table.rows(), 0
-    with writing(target, table, predictor.columns) as writer, Meter(predictor.title, None, "rows") as meter:
+    count = _checked(predictor, table, fields, alike=not may_differ(target))
+    rows = table.rows()
+    with writing(target, table, predictor.columns) as writer, Meter(predictor.title, count, "rows") as meter:
         while read := list(islice(rows, block)):
-            records = [_record(predictor, row, table, fields) for row in read]
-            writer.write(read, predictor.answers(records))
-            done += len(read)
-            # The file is read ahead by a buffer: with small files the estimate is the block.
-            meter.expect(max(done, done * (table.count.total or 0) / max(1, table.count.done)))
+            writer.write(read, predictor.answers([_record(predictor, row, table, fields) for row in read]))
             meter.advance(len(read))
-    return done
+    return count
+
+
+def _checked(predictor: Predictor, table: Table, fields: Fields, alike: bool) -> int:
+    """How many records there are; each can be used, and with `alike` all have the first one's fields."""
+    count, first = 0, None
+    for row in track(table.rows(), "check", unit="rows"):
+        _record(predictor, row, table, fields)
+        first = first if first is not None else row.values.keys()
+        if alike and row.values.keys() != first:
+            other = ", ".join(sorted(row.values.keys() ^ first))
+            raise DataError(
+                f"has other fields than the first record ({other}); write .jsonl, where fields may differ",
+                table.where,
+                row.line,
+            )
+        count += 1
+    return count
 
 
 def _line_field(predictor: Predictor, source: Path) -> str:

@@ -35,9 +35,16 @@ def check_ending(path: Path) -> None:
         raise FirthError(f"{path}: the ending says what is written: {', '.join(ENDINGS)}")
 
 
+def may_differ(path: Path) -> bool:
+    """Whether records of the file may have other fields than its first one."""
+    return path.suffix.lower() == ".jsonl"
+
+
 @contextmanager
 def writing(path: Path, table: Table, columns: Mapping[str, pa.DataType]) -> Iterator[Writer]:
     """A writer for the records of `table` and answers of `columns`; `path` appears when the block ends well.
+
+    All records must have the first one's fields, but where they `may_differ`.
 
     Raises:
         FirthError: it cannot be written.
@@ -85,7 +92,6 @@ class _Cells:
         if self._fields is None:
             self._begin(list(rows[0].values))
         for row, answer in zip(rows, answers, strict=True):
-            _check_fields(row, self._fields or [], self._table)
             cells = [*(row.values[field] for field in self._fields or []), *(answer[name] for name in self._columns)]
             self._row([_cell(value) for value in cells])
 
@@ -114,8 +120,6 @@ class _Parquet:
         if self._writer is None:
             self._fields = [_field(name, [row.values.get(name) for row in rows]) for name in rows[0].values]
         writer = self._begun()
-        for row in rows:
-            _check_fields(row, [field.name for field in self._fields], self._table)
         arrays = [self._array(field, rows) for field in self._fields]
         arrays += [pa.array([answer[name] for answer in answers], kind) for name, kind in self._columns.items()]
         writer.write_table(pa.Table.from_arrays(arrays, schema=writer.schema))
@@ -149,16 +153,6 @@ def _field(name: str, values: list[Any]) -> pa.Field:
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise DataError(f"field {name!r} holds values of several kinds ({error}); write .jsonl") from None
     return pa.field(name, pa.string() if pa.types.is_null(kind) else kind)
-
-
-def _check_fields(row: Row, fields: Sequence[str], table: Table) -> None:
-    if row.values.keys() != set(fields):
-        other = sorted(row.values.keys() ^ set(fields))
-        raise DataError(
-            f"has other fields than the first record ({', '.join(other)}); write .jsonl, where fields may differ",
-            table.where,
-            row.line,
-        )
 
 
 def _cell(value: Any) -> Any:
