@@ -95,7 +95,11 @@ def test_what_is_stored_is_the_model_folder_and_says_where_it_comes_from(project
 
     version = open_store(project.root).client.get_model_version("bert", "1")
     card = version.description
-    for part in ("BERT: size tiny, length 32", "nats below word frequencies, on 640", "one seed, a tie with the majority"):
+    for part in (
+        "BERT: size tiny, length 32",
+        "nats below word frequencies, on 640",
+        "one seed, a tie with the majority",
+    ):
         assert part in card
     assert "mlm" in text(decisions_table([promotion]), width=100)
     assert "@champion" in text(models_table(registered()), width=100)
