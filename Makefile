@@ -16,7 +16,7 @@ help:  ## This list
 
 $(STAMP): requirements.txt requirements-torch.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed; {sys.executable} is {v.major}.{v.minor}. Name another: make PYTHON=python3.12 ...")'
-	@echo "==> .venv: 274 pinned and hashed packages, compiled at once (a minute), then torch"
+	@echo "==> .venv: 275 pinned and hashed packages, compiled at once (a minute), then torch"
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --require-hashes --compile-bytecode -r requirements.txt
