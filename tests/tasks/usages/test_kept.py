@@ -20,6 +20,7 @@ from firth.tasks.usages.encoders import from_folder
 from firth.tasks.usages.keeping import keep
 from firth.tasks.usages.kept import Kept, check_free, load
 from firth.tasks.usages.predicting import predict, record
+from firth.tasks.usages.score import score_task
 from firth.word2vec.matrix_files import save_matrices
 
 KINDS = ["text", "pair", "number", "choice", "tagging", "span"]
@@ -232,3 +233,23 @@ def test_records_without_text_and_other_records(tmp_path: Path) -> None:
         record(chosen, {"context": ["a"], "endings": ["b", "c"]})
     nothing = record(chosen, {"context": "", "endings": ["b", "c"]})
     assert predict(chosen, [nothing]) == [{"prediction": None, "probability": None}]
+
+
+@pytest.mark.parametrize("kind", ["pair", "span"])
+def test_another_task_begins_with_what_was_learned(tmp_path: Path, kind: str) -> None:
+    """As RTE from a model of MNLI, or SQuAD after a further training set: the folder is a model like any other."""
+    _, folder = trained(tmp_path, kind)
+    settings = Evaluation(modes=["frozen"], seeds=[1], threads=1)
+    sources = {
+        name: from_folder(path, name, settings) for name, path in (("before", tmp_path / "bert"), ("after", folder))
+    }
+    encoders = {name: source.load() for name, source in sources.items()}
+    learned = load(folder).encoder
+    features = {
+        name: encoder.features(encoder.texts(["the film was rather good"], 32))
+        for name, encoder in {**encoders, "kept": learned}.items()
+    }
+    assert np.array_equal(features["after"], features["kept"])
+    assert not np.allclose(features["after"], features["before"])
+    found = score_task(sixty_and_thirty(tmp_path / "next", "text"), sources, settings)
+    assert [system["system"] for system in found.results["systems"]] == ["before", "after"]
