@@ -35,14 +35,14 @@ from firth.config.tasks import AnyTask
 from firth.config.usages import Finetuning
 from firth.encode.load import load_model
 from firth.errors import FirthError
+from firth.tasks.encoders.contextual import BertEncoder, threads
+from firth.tasks.encoders.reading import Floats
 from firth.tasks.examples.build import build
 from firth.tasks.examples.files import Examples, load
 from firth.tasks.examples.named import entry_of, files_of, official_set
+from firth.tasks.learning.finetune import finetune
 from firth.tasks.usages.answering import Answering
-from firth.tasks.usages.contextual import BertEncoder, threads
-from firth.tasks.usages.finetune import finetune
 from firth.tasks.usages.problems import problem_of
-from firth.tasks.usages.reading import Floats
 from firth.tasks.usages.usage import TextLabels
 from firth.wheels import fetch_package_folder
 

@@ -27,13 +27,13 @@ from firth.config.tasks import AnyTask
 from firth.config.usages import Evaluation, Finetuning
 from firth.encode.load import folder_digest, load_model
 from firth.errors import FirthError
+from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.encoders.sequences import Batch
+from firth.tasks.encoders.sources import Source
+from firth.tasks.evaluation.score import score_task
 from firth.tasks.examples.build import build
 from firth.tasks.examples.files import load
 from firth.tasks.examples.named import entry_of, files_of, official_set
-from firth.tasks.usages.contextual import BertEncoder
-from firth.tasks.usages.encoders import Source
-from firth.tasks.usages.score import score_task
-from firth.tasks.usages.sequences import Batch
 
 TASKS = ("CoLA", "SST-2", "MRPC", "QQP", "STS-B", "MNLI", "RTE")
 """MNLI is its matched dev side here."""

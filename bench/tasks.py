@@ -23,12 +23,12 @@ from firth.canonical import file_sha256, write_json
 from firth.config.load import load_params
 from firth.config.tasks import AnyTask
 from firth.config.usages import Evaluation
+from firth.tasks.encoders.sources import configured
+from firth.tasks.evaluation.cells import Cells
+from firth.tasks.evaluation.score import score_task
 from firth.tasks.examples.build import build
 from firth.tasks.examples.files import Examples, load
 from firth.tasks.examples.named import entry_of, files_of, official_set
-from firth.tasks.usages.cells import Cells
-from firth.tasks.usages.encoders import configured
-from firth.tasks.usages.score import score_task
 
 SETS = ("glue/mrpc", "glue/rte", "glue/sts-b", "glue/cola", "glue/sst-2", "conll2003", "squad")
 PARAMS = Path(__file__).parent.parent / "params.yaml"

@@ -13,7 +13,7 @@ import numpy as np
 
 from firth.config.usages import Finetuning
 from firth.errors import FirthError
-from firth.tasks.usages.reading import Floats
+from firth.tasks.encoders.reading import Floats
 
 Padding = Literal["to the task's length", "to a batch's longest"]
 PADDINGS: tuple[Padding, ...] = ("to the task's length", "to a batch's longest")

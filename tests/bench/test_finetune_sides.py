@@ -16,8 +16,8 @@ from usage_examples import examples_of as made_examples
 from firth.bert.folder import save
 from firth.config.usages import Finetuning
 from firth.errors import FirthError
+from firth.tasks.encoders.contextual import BertEncoder
 from firth.tasks.usages.answering import Answering
-from firth.tasks.usages.contextual import BertEncoder
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,9 @@ from firth.bert.pretraining.losses import pretraining_losses
 from firth.bert.pretraining.train import pretrain
 from firth.config.bert import HeldOut, Optimizer
 from firth.config.usages import Finetuning
-from firth.tasks.usages.contextual import BertEncoder
-from firth.tasks.usages.finetune import finetune
-from firth.tasks.usages.heads import ClassTargets
+from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.learning.finetune import finetune
+from firth.tasks.learning.heads import ClassTargets
 
 HEADS, WIDTH = 4, 16
 LENGTHS = [7, 64, 1, 33, 0, 15]

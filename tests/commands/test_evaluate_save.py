@@ -16,7 +16,7 @@ from usage_examples import bert, draw, vectors
 from firth.bert.folder import save
 from firth.cli import app
 from firth.errors import FirthError
-from firth.tasks.usages import keeping
+from firth.tasks.kept import keeping
 from firth.word2vec.matrix_files import save_matrices
 
 

@@ -25,8 +25,8 @@ from firth.cli import app
 from firth.errors import FirthError
 from firth.registry.exported import EXAMPLES, export_mlflow
 from firth.registry.versions import pyfunc
-from firth.tasks.usages.kept import load
-from firth.tasks.usages.predicting import predict, record
+from firth.tasks.kept.folder import load
+from firth.tasks.kept.predicting import predict, record
 from firth.word2vec.matrix_files import save_matrices
 
 Kept = Callable[[str], Path]

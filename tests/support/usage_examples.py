@@ -13,10 +13,10 @@ from firth.bert.folder import Bert
 from firth.bert.folder import save as save_bert
 from firth.bert.model import Pretraining, initialise
 from firth.config.usages import Evaluation, Finetuning
+from firth.tasks.encoders.sources import from_folder
+from firth.tasks.evaluation.score import Scored, score_task
 from firth.tasks.examples.files import Examples, texts_of, write
-from firth.tasks.usages.encoders import from_folder
-from firth.tasks.usages.keeping import keep
-from firth.tasks.usages.score import Scored, score_task
+from firth.tasks.kept.keeping import keep
 from firth.tokens.vocabulary import Vocabulary
 from firth.tokens.words import split
 from firth.vectors.vectors import Vectors

@@ -18,9 +18,9 @@ from firth.project import kept_folder
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from firth.tasks.encoders.sources import Source
     from firth.tasks.examples.files import Examples
-    from firth.tasks.usages.encoders import Source
-    from firth.tasks.usages.keeping import Last
+    from firth.tasks.kept.keeping import Last
 
 
 def add_to(app: typer.Typer) -> None:
@@ -150,9 +150,9 @@ def evaluate(
     if save is not None:
         _check_save(save, models, settings)
     with examples_asked_for(task, train, dev, data, given) as examples:
-        from firth.tasks.usages.cells import Cells
-        from firth.tasks.usages.keeping import Last
-        from firth.tasks.usages.score import score_task
+        from firth.tasks.evaluation.cells import Cells
+        from firth.tasks.evaluation.score import score_task
+        from firth.tasks.kept.keeping import Last
 
         sources = _sources(models, settings)
         last = None if save is None else Last()
@@ -183,7 +183,7 @@ def _check_ways(models: Sequence[str], settings: Evaluation) -> None:
 
 def _check_save(folder: Path, models: Sequence[str], settings: Evaluation) -> None:
     """What can be said before anything is trained."""
-    from firth.tasks.usages.kept import check_free
+    from firth.tasks.kept.folder import check_free
     from firth.word2vec.matrix_files import FILE as VECTORS
 
     if settings.modes != ["finetuned"]:
@@ -206,8 +206,8 @@ def _keep(
     last: Last | None,
 ) -> str:
     """Keep the model of the score; what was kept, in a line."""
-    from firth.tasks.usages.keeping import keep
-    from firth.tasks.usages.kept import load
+    from firth.tasks.kept.folder import load
+    from firth.tasks.kept.keeping import keep
 
     ((name, source),) = sources.items()
     row = next(row for row in results["systems"] if row["system"] == f"{name}-finetuned")
@@ -243,7 +243,7 @@ def _settings(asked: dict[str, Any]) -> Evaluation:
 
 def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
     """The models by the name they are shown under: the folder's own where that is enough to tell them apart."""
-    from firth.tasks.usages.encoders import from_folder
+    from firth.tasks.encoders.sources import from_folder
 
     short = [Path(model).name if Path(model).is_dir() else model for model in models]
     names = short if len(set(short)) == len(short) else list(models)
@@ -255,7 +255,7 @@ def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
 def _show(results: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from firth.tasks.usages.in_words import protocol_in_words
+    from firth.tasks.evaluation.in_words import protocol_in_words
 
     counts = results["examples"]
     Console().print(_table(results))
@@ -269,7 +269,7 @@ def _show(results: dict[str, Any]) -> None:
 def _table(results: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    from firth.tasks.usages.in_words import how_scored
+    from firth.tasks.evaluation.in_words import how_scored
 
     table = Table(box=None, pad_edge=False)
     for title in ("", results["metric"], "95%"):

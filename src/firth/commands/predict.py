@@ -90,7 +90,7 @@ def _fields(given: list[str]) -> dict[str, list[str]]:
 
 def _predictor(model: str, task: Task | None, best: int | None, threads: int) -> Predictor:
     from firth.tasks.batch import predictors
-    from firth.tasks.usages.kept import TASK, is_kept, load
+    from firth.tasks.kept.folder import TASK, is_kept, load
     from firth.word2vec.matrix_files import FILE as VECTORS
 
     folder = folder_of(model)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from firth.canonical import read_json
-from firth.tasks.usages.in_words import protocol_in_words
+from firth.tasks.evaluation.in_words import protocol_in_words
 from firth.tracking.evidence import MLM_METRIC
 
 DASH = "–"

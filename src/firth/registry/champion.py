@@ -89,9 +89,9 @@ def _score_words(params: Params, candidate: Candidate, champion: ModelVersion, d
 
 
 def _score_task(root: Path, params: Params, candidate: Candidate, champion: ModelVersion, task: str) -> _Scored:
+    from firth.tasks.encoders.sources import from_folder
+    from firth.tasks.evaluation.score import score_task
     from firth.tasks.examples.files import load
-    from firth.tasks.usages.encoders import from_folder
-    from firth.tasks.usages.score import score_task
 
     folder = root / "data" / "examples" / task
     wanted = candidate.scores.conditions[task]

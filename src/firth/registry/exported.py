@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from firth.bert.folder import whole_folder
 from firth.registry.logged import BERT, BERT_SERVING, HERE, WORDS, Form, copy_code
 from firth.registry.versions import pyfunc
-from firth.tasks.usages.kept import is_kept, load
+from firth.tasks.kept.folder import is_kept, load
 from firth.word2vec.matrix_files import FILE as VECTORS
 
 if TYPE_CHECKING:
-    from firth.tasks.usages.kept import Kept
+    from firth.tasks.kept.folder import Kept
 
 TASK = Form(
     artifact="model",
@@ -26,7 +26,7 @@ TASK = Form(
     most_rows=BERT.most_rows,
     most_characters=BERT.most_characters,
 )
-SERVING = ("firth.encode.limits", "firth.tasks.usages.kept", "firth.tasks.usages.predicting")
+SERVING = ("firth.encode.limits", "firth.tasks.kept.folder", "firth.tasks.kept.predicting")
 EXAMPLES: dict[str, dict[str, Any]] = {
     "text": {"text": "It was a pleasure from beginning to end."},
     "pair": {"first": "He opened the door.", "second": "The door was opened."},

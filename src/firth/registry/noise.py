@@ -21,7 +21,7 @@ from firth.registry.gate import Noise
 from firth.registry.singles import Singles
 from firth.tasks.bootstrap import resampled
 from firth.tasks.examples.files import load
-from firth.tasks.usages.measures import Score
+from firth.tasks.measures.measures import Score
 from firth.tasks.usages.problems import problem_of
 
 RESAMPLES = 10_000

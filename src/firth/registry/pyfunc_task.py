@@ -23,7 +23,7 @@ class FineTuned(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the kept model's folder."""
-        from firth.tasks.usages.kept import load
+        from firth.tasks.kept.folder import load
 
         self.kept = load(Path(context.artifacts["model"]), os.cpu_count() or 1)
 
@@ -36,7 +36,7 @@ class FineTuned(PythonModel):
         """One row a record: `prediction`, and by the kind of task `probability`, or `start`, `end` and `score`."""
         from firth.encode.limits import check_request
         from firth.errors import FirthError
-        from firth.tasks.usages.predicting import predict, record
+        from firth.tasks.kept.predicting import predict, record
 
         best = int((params or {}).get("best", 0))
         if best < 0:

@@ -16,8 +16,8 @@ import numpy as np
 from firth.canonical import read_json
 from firth.errors import DataError
 from firth.registry.singles import Singles
-from firth.tasks.usages.correlations import Spearman
-from firth.tasks.usages.measures import Counts, Measure, Score, mean_of
+from firth.tasks.measures.correlations import Spearman
+from firth.tasks.measures.measures import Counts, Measure, Score, mean_of
 from firth.tasks.words.lexicon import fold
 
 FOLDER = Path("data/tasks/words")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from firth.report.published import published
 from firth.report.say import signed
-from firth.tasks.usages.answers import exact
-from firth.tasks.usages.entities import entities
-from firth.tasks.usages.in_words import how_scored, protocol_in_words
+from firth.tasks.evaluation.in_words import how_scored, protocol_in_words
+from firth.tasks.measures.answers import exact
+from firth.tasks.measures.entities import entities
 
 if TYPE_CHECKING:
     from firth.report.inputs import TaskRun

@@ -10,10 +10,10 @@ from firth.config import load_params
 from firth.errors import FirthError
 from firth.project import kept_folder
 from firth.stages.run import run_stage
+from firth.tasks.encoders.sources import configured
+from firth.tasks.evaluation.cells import Cells
+from firth.tasks.evaluation.score import score_task, summary
 from firth.tasks.examples.files import load
-from firth.tasks.usages.cells import Cells
-from firth.tasks.usages.encoders import configured
-from firth.tasks.usages.score import score_task, summary
 
 VECTORS = Path("data/vectors")
 BERT = Path("data/models/bert")

@@ -14,7 +14,7 @@ from firth.canonical import read_json, value_sha256
 from firth.config import load_params
 from firth.config.evaluation import BERT_SUITES, WORD_SUITES
 from firth.config.usages import Evaluation, HeadName, Mode
-from firth.tasks.usages.in_words import how_scored
+from firth.tasks.evaluation.in_words import how_scored
 from firth.tasks.words.suites import METRICS
 from firth.tracking.trained import WORD_MODELS, output_of, weights_sha256
 

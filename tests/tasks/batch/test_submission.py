@@ -13,10 +13,10 @@ from firth.cli import app
 from firth.errors import DataError
 from firth.tasks.batch import submission
 from firth.tasks.batch.submission import submit
+from firth.tasks.kept.folder import load
+from firth.tasks.kept.predicting import predict, record
 from firth.tasks.official.glue import TASKS
 from firth.tasks.official.predictions import read_predictions
-from firth.tasks.usages.kept import load
-from firth.tasks.usages.predicting import predict, record
 
 ROWS = TASKS["wnli"].rows["test"]
 

@@ -18,6 +18,8 @@ from firth.bert.folder import Bert
 from firth.bert.model import Pretraining
 from firth.config import load_preset
 from firth.packing import ByteCount, unpacked
+from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.encoders.reading import Windows
 from firth.tasks.examples.build import build
 from firth.tasks.examples.conll import read_tagged
 from firth.tasks.examples.describe import MODELS
@@ -26,8 +28,6 @@ from firth.tasks.examples.found import LeftOut
 from firth.tasks.examples.source import open_file
 from firth.tasks.examples.squad import read_squad
 from firth.tasks.usages.answering import Answering
-from firth.tasks.usages.contextual import BertEncoder
-from firth.tasks.usages.reading import Windows
 from firth.wheels import fetch_package_folder
 from firth.wordpiece.tokenizer import Tokenizer
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from firth.tasks.measures.entities import entities
 from firth.tasks.official.conll import score_conll
 from firth.tasks.official.glue import TASKS
 from firth.tasks.official.glue_files import read_gold
 from firth.tasks.official.glue_scores import dev_file, score_folder
 from firth.tasks.official.squad import read_questions, score_squad
-from firth.tasks.usages.entities import entities
 
 DATA = Path(os.environ.get("FIRTH_DATA", "."))
 

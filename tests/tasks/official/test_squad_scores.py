@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firth.errors import DataError
+from firth.tasks.measures import answers
 from firth.tasks.official.squad import score_squad
-from firth.tasks.usages import answers
 
 TEXTS = st.lists(
     st.sampled_from(

@@ -12,15 +12,15 @@ from usage_examples import bert, draw, examples_of, vectors
 
 from firth.config.usages import Evaluation, Finetuning, Head
 from firth.errors import DataError
-from firth.tasks.usages.contextual import BertEncoder
-from firth.tasks.usages.encoders import Source
-from firth.tasks.usages.finetune import finetune
-from firth.tasks.usages.heads import ChoiceTargets
+from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.encoders.reading import Reading
+from firth.tasks.encoders.sources import Source
+from firth.tasks.encoders.static import StaticEncoder
+from firth.tasks.evaluation.score import score_task
+from firth.tasks.learning.finetune import finetune
+from firth.tasks.learning.heads import ChoiceTargets
 from firth.tasks.usages.numbers import overlap
 from firth.tasks.usages.problems import problem_of
-from firth.tasks.usages.reading import Reading
-from firth.tasks.usages.score import score_task
-from firth.tasks.usages.static import StaticEncoder
 
 SETTINGS = Evaluation(bootstrap=200, head=Head(epochs=40, batch=16, weight_decay=1.0), threads=1)
 BERT = bert()
@@ -117,7 +117,7 @@ def test_an_ending_is_read_as_a_pair_is() -> None:
 
 
 def test_many_choices_are_read_within_the_bound_of_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    from firth.tasks.usages import contextual
+    from firth.tasks.encoders import contextual
 
     encoder = BertEncoder(BERT)
     drawn = draw("choice", 30, 1)

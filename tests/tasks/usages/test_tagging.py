@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from usage_examples import bert, draw, examples_of, vectors
 
 from firth.config.usages import Evaluation, Head
-from firth.tasks.usages.contextual import BertEncoder
-from firth.tasks.usages.encoders import Source
-from firth.tasks.usages.heads import ClassTargets
-from firth.tasks.usages.reading import Around, Reading
-from firth.tasks.usages.score import score_task
-from firth.tasks.usages.static import StaticEncoder
+from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.encoders.reading import Around, Reading
+from firth.tasks.encoders.sources import Source
+from firth.tasks.encoders.static import StaticEncoder
+from firth.tasks.evaluation.score import score_task
+from firth.tasks.learning.heads import ClassTargets
 from firth.tasks.usages.tagging import Tagging
 
 BERT = BertEncoder(bert())

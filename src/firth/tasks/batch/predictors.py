@@ -12,8 +12,8 @@ from firth.bert.folder import Bert
 from firth.encode import use
 from firth.errors import DataError, FirthError
 from firth.records import kind_of, no_field, tidy
-from firth.tasks.usages import predicting
-from firth.tasks.usages.kept import Kept
+from firth.tasks.kept import predicting
+from firth.tasks.kept.folder import Kept
 from firth.vectors.unknown import UnknownWordError
 from firth.vectors.vectors import Vectors
 
@@ -75,7 +75,7 @@ class Task:
         return predicting.record(self._kept, values, where, line)
 
     def answers(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """See `firth.tasks.usages.predicting`."""
+        """See `firth.tasks.kept.predicting`."""
         found = predicting.predict(self._kept, records, self._best)
         self._blank += sum(answer == self._kept.usage.nothing for answer in found)
         return [{name: answer.get(name) for name in self.columns} for answer in found]

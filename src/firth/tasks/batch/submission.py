@@ -15,12 +15,12 @@ from firth.canonical import whole_file
 from firth.errors import DataError
 from firth.packing import unpacked_name
 from firth.progress import Meter
+from firth.tasks.kept import folder as keeping
+from firth.tasks.kept.folder import Kept
+from firth.tasks.kept.predicting import predict, record
 from firth.tasks.official.glue import TASKS
 from firth.tasks.official.glue_files import GlueFile, read_test
 from firth.tasks.official.predictions import write_submission
-from firth.tasks.usages import kept as keeping
-from firth.tasks.usages.kept import Kept
-from firth.tasks.usages.predicting import predict, record
 
 BLOCK = 512
 """Examples that are answered at a time."""

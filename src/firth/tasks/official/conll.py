@@ -1,7 +1,7 @@
 """CoNLL-2003's scores of named entities as conlleval counts them (Tjong Kim Sang and De Meulder 2003).
 
 A phrase is right with its type and both ends. Tags are O, B-TYPE or I-TYPE: IOB1, IOB2, and sequences that are neither,
-whose phrases are those of `firth.tasks.usages.entities`. Every line is a word, `-DOCSTART-` lines too.
+whose phrases are those of `firth.tasks.measures.entities`. Every line is a word, `-DOCSTART-` lines too.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from firth.errors import DataError
+from firth.tasks.measures.entities import entities
 from firth.tasks.official.results import Result, lines
-from firth.tasks.usages.entities import entities
 
 BOUNDARY = "-X-"
 """As the first field of a line: parts sentences as a blank line does."""

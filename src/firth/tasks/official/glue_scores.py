@@ -8,11 +8,11 @@ from pathlib import Path
 
 from firth.errors import DataError
 from firth.packing import ENDINGS
+from firth.tasks.measures import classes, correlations
 from firth.tasks.official.glue import TASKS, GlueTask, averages, task_score
 from firth.tasks.official.glue_files import GlueFile, read_gold
 from firth.tasks.official.predictions import beside, read_predictions
 from firth.tasks.official.results import Result
-from firth.tasks.usages import classes, correlations
 
 POSITIVE = "1"
 """The label whose F1 MRPC and QQP ask for."""

@@ -11,8 +11,8 @@ from typing import Any
 from firth.errors import DataError
 from firth.packing import ByteCount, local, unpacked
 from firth.records import kind_of
+from firth.tasks.measures import answers
 from firth.tasks.official.results import Result, row_count
-from firth.tasks.usages import answers
 
 OFFICIAL = {"train": 87_599, "dev": 10_570}
 SHOWN = 5

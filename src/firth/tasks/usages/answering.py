@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from firth.errors import DataError
+from firth.tasks.encoders.reading import Encoder, Floats, Integers, Reading
 from firth.tasks.examples.files import Examples
-from firth.tasks.usages import answers
-from firth.tasks.usages.heads import SpanTargets
-from firth.tasks.usages.measures import Measure, mean
-from firth.tasks.usages.reading import Encoder, Floats, Integers, Reading
+from firth.tasks.learning.heads import SpanTargets
+from firth.tasks.measures import answers
+from firth.tasks.measures.measures import Measure, mean
 from firth.tasks.usages.usage import Span, contexts_of
 
 MOST_FIRST_WORDS = 20

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from firth.tasks.encoders.reading import Encoder, Floats, Reading
 from firth.tasks.examples.files import Examples
-from firth.tasks.usages.heads import ChoiceTargets
-from firth.tasks.usages.measures import Measure, mean
-from firth.tasks.usages.reading import Encoder, Floats, Reading
+from firth.tasks.learning.heads import ChoiceTargets
+from firth.tasks.measures.measures import Measure, mean
 from firth.tasks.usages.usage import Choice
 
 Example = dict[str, Any]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from firth.errors import DataError
+from firth.tasks.encoders.reading import Encoder, Floats, Reading
 from firth.tasks.examples.files import Examples
-from firth.tasks.usages import correlations
-from firth.tasks.usages.heads import NumberTargets
-from firth.tasks.usages.measures import Score
-from firth.tasks.usages.reading import Encoder, Floats, Reading
+from firth.tasks.learning.heads import NumberTargets
+from firth.tasks.measures import correlations
+from firth.tasks.measures.measures import Score
 from firth.tasks.usages.usage import Number
 from firth.tokens.words import SENTENCE_END, split
 

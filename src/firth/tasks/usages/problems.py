@@ -8,15 +8,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from firth.errors import DataError
+from firth.tasks.encoders.reading import Encoder, Floats, Reading
 from firth.tasks.examples.files import Examples
-from firth.tasks.usages import classes
+from firth.tasks.learning.heads import ClassTargets, Targets
+from firth.tasks.measures import classes
+from firth.tasks.measures.measures import Measure, Score
 from firth.tasks.usages.answering import Answering
 from firth.tasks.usages.choices import Choices
-from firth.tasks.usages.heads import ClassTargets, Targets
 from firth.tasks.usages.labels import at_least_two, most_frequent
-from firth.tasks.usages.measures import Measure, Score
 from firth.tasks.usages.numbers import Numbers
-from firth.tasks.usages.reading import Encoder, Floats, Reading
 from firth.tasks.usages.tagging import Tagging
 from firth.tasks.usages.usage import PairLabels, TextLabels, Usage
 

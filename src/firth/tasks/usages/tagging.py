@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from firth.tasks.encoders.reading import Encoder, Floats, Integers, Reading
 from firth.tasks.examples.files import Examples
-from firth.tasks.usages import entities
-from firth.tasks.usages.heads import ClassTargets
+from firth.tasks.learning.heads import ClassTargets
+from firth.tasks.measures import entities
+from firth.tasks.measures.measures import Measure
 from firth.tasks.usages.labels import at_least_two, most_frequent
-from firth.tasks.usages.measures import Measure
-from firth.tasks.usages.reading import Encoder, Floats, Integers, Reading
 from firth.tasks.usages.usage import Tags, words_read
 
 

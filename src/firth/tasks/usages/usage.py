@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from firth.config.tasks import LONGEST_ANSWER
-from firth.tasks.usages.reading import Around, Encoder, Floats, Integers, Reading, Windows
-from firth.tasks.usages.windows import Scores, best_spans
+from firth.tasks.encoders.reading import Around, Encoder, Floats, Integers, Reading, Windows
+from firth.tasks.encoders.windows import Scores, best_spans
 
 DIGITS = 6
 """Decimals of what is said: the last bits of a float depend on the matrix library."""

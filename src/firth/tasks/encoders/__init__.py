@@ -1,0 +1,1 @@
+"""Word vectors and BERTs as encoders: how they read examples, and the rows of features that they give."""

@@ -1,0 +1,173 @@
+"""The ways in which one encoder is used on one task: each is a row of its own in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+from firth.config.usages import Evaluation, Finetuning, HeadName, Mode
+from firth.tasks.encoders.contextual import BertEncoder, threads
+from firth.tasks.encoders.reading import Encoder, Floats, Reading
+from firth.tasks.encoders.sources import Source
+from firth.tasks.encoders.static import StaticEncoder
+from firth.tasks.evaluation.cells import bert_identity, vectors_identity
+from firth.tasks.examples.files import Examples
+from firth.tasks.learning.bilstm import Tokens, train_bilstm
+from firth.tasks.learning.finetune import Finetuned, finetune
+from firth.tasks.learning.heads import Targets, train_head
+from firth.tasks.learning.joint import Group
+from firth.tasks.learning.stopping import BestEpoch, Learned
+from firth.tasks.learning.table import Table
+from firth.tasks.learning.tokens import ContextualTokens, StaticTokens
+from firth.tasks.learning.tuned import train_vectors
+from firth.tasks.usages.problems import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """An encoder in one mode under one head; `suffix` and `note` tell it from its others, in names and in tables."""
+
+    mode: Mode
+    suffix: str
+    note: str
+    dev: Reading
+    details: dict[str, Any]
+    learn: Callable[[int, Finetuning], Learned]
+    """Seed and settings (which only a fine-tuned BERT heeds) to what is learned."""
+    identity: Callable[[], dict[str, Any]] | None = None
+    """What a training depends on besides task, settings, seed and code. None: a head that takes seconds to train; it
+    is neither kept nor looked at for a collapse."""
+    tunable: bool = False
+    """Whether the grid of the protocol `paper` is for it."""
+
+
+Learn = Callable[[int, Finetuning], Learned]
+
+
+Seen = Callable[[int, Finetuning, Finetuned], None]
+"""Told each fine-tuned BERT, with its seed and settings, that was trained to the last of its epochs."""
+
+
+def learners(
+    problem: Problem, examples: Examples, source: Source, settings: Evaluation, seen: Seen | None = None
+) -> Iterator[Learner]:
+    """The encoder in each mode under each head that are asked for; a BERT is fine-tuned under the linear one only."""
+    encoder: Encoder = source.load()
+    contextual = isinstance(encoder, BertEncoder)
+    ways: list[tuple[Mode, HeadName]] = [
+        (mode, head)
+        for mode in settings.modes
+        for head in settings.heads
+        if not (contextual and mode == "finetuned" and head == "bilstm")
+    ]
+    if not ways:
+        return
+    train, dev = problem.read(encoder, examples.train), problem.read(encoder, examples.dev)
+    targets = problem.targets(train)
+    reach = {name: float(value) for name, value in problem.reach(dev).items()}
+    metric = examples.manifest["metric"]
+
+    def score(logits: Floats) -> float:
+        return problem.measures(problem.predict(logits, dev))[metric].score
+
+    details: dict[str, Any] = {**reach, "learned_from": train.owned(targets.usable)}
+    for mode, head in ways:
+        suffix, note = ("", "") if mode == "frozen" else ("-finetuned", ", fine-tuned")
+        if head == "bilstm":
+            suffix, note = f"{suffix}-bilstm", f"{note}, BiLSTM"
+        made = partial(Learner, mode, suffix, note, dev, details)
+        if head == "bilstm":
+            learn = _bilstm(encoder, train, dev, targets, settings, mode == "finetuned", source.label)
+            yield made(learn, partial(_identity, encoder, settings, mode, head))
+        elif mode == "frozen":
+            yield made(_frozen(encoder, train, dev, targets, settings))
+        elif isinstance(encoder, BertEncoder):
+            learn = _finetuned(encoder, train, dev, targets, score, seen)
+            yield made(learn, partial(bert_identity, encoder), tunable=True)
+        elif isinstance(encoder, StaticEncoder):
+            learn = _tuned(encoder, train, dev, targets, settings, source.label)
+            yield made(learn, partial(_identity, encoder, settings, mode, head))
+
+
+def _frozen(encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation) -> Learn:
+    features, unseen = encoder.features(train), encoder.features(dev)
+
+    def learn(seed: int, _: Finetuning) -> Learned:
+        with threads(1):  # products of a head are too small to share: a second thread would only wait for the first
+            return Learned(train_head(features, train, targets, settings.head, seed).logits(unseen))
+
+    return learn
+
+
+def _finetuned(
+    encoder: BertEncoder,
+    train: Reading,
+    dev: Reading,
+    targets: Targets,
+    score: Callable[[Floats], float],
+    seen: Seen | None,
+) -> Learn:
+    def learn(seed: int, settings: Finetuning) -> Learned:
+        if not settings.early_stopping:
+            trained = finetune(encoder, train, targets, settings, seed)
+            if seen is not None:
+                seen(seed, settings, trained)
+            return Learned(trained.logits(dev))
+        best = BestEpoch(dev, score)
+        finetune(encoder, train, targets, settings, seed, best)
+        return best.learned
+
+    return learn
+
+
+def _tuned(
+    encoder: StaticEncoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation, label: str
+) -> Learn:
+    def learn(seed: int, _: Finetuning) -> Learned:
+        with threads(1):
+            title = f"{label}: tuned with a head"
+            rate = settings.vectors_learning_rate
+            return Learned(train_vectors(encoder, train, targets, settings.head, rate, seed, title).logits(dev))
+
+    return learn
+
+
+def _bilstm(
+    encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation, tuned: bool, label: str
+) -> Learn:
+    title = f"{label}: {'tuned with a ' if tuned else ''}BiLSTM"
+
+    @cache
+    def frozen() -> tuple[Tokens, Tokens]:
+        """Both sides, read once for all seeds."""
+        if isinstance(encoder, BertEncoder):
+            learned = ContextualTokens(encoder, train)
+            return learned, ContextualTokens(encoder, dev, like=learned)
+        assert isinstance(encoder, StaticEncoder)
+        table = Table.of(encoder, train.inputs, trained=False)
+        return StaticTokens(encoder, train, table), StaticTokens(encoder, dev, table.with_words_of(dev.inputs))
+
+    def learn(seed: int, _: Finetuning) -> Learned:
+        with threads(1):  # a step is many products, one a token, and each is too small to share
+            if not (tuned and isinstance(encoder, StaticEncoder)):
+                tokens, unseen = frozen()
+                return Learned(train_bilstm(tokens, targets, settings.bilstm, seed, title).logits(unseen))
+            table = Table.of(encoder, train.inputs, trained=True)
+            vectors = Group([table.weight], settings.vectors_learning_rate, 0.0, "evaluation.vectors_learning_rate")
+            tokens = StaticTokens(encoder, train, table)
+            network = train_bilstm(tokens, targets, settings.bilstm, seed, title, vectors)
+            return Learned(network.logits(StaticTokens(encoder, dev, table.with_words_of(dev.inputs))))
+
+    return learn
+
+
+def _identity(encoder: Encoder, settings: Evaluation, mode: Mode, head: HeadName) -> dict[str, Any]:
+    """Of a training that no settings of fine-tuning apply to."""
+    whose = bert_identity(encoder) if isinstance(encoder, BertEncoder) else {}
+    if isinstance(encoder, StaticEncoder):
+        whose = vectors_identity(encoder)
+    if mode == "finetuned":
+        whose["vectors_learning_rate"] = settings.vectors_learning_rate
+    return whose | {head: (settings.bilstm if head == "bilstm" else settings.head).model_dump()}

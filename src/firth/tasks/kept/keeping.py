@@ -1,0 +1,118 @@
+"""Keeping the model behind a score. It is made again, where it is not the last one that was trained."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from firth.config.usages import Evaluation, Finetuning
+from firth.errors import FirthError
+from firth.tasks.encoders.contextual import BertEncoder, threads
+from firth.tasks.encoders.sources import Source
+from firth.tasks.examples.files import Examples
+from firth.tasks.kept.folder import description, save
+from firth.tasks.learning.finetune import Finetuned, finetune
+from firth.tasks.usages.problems import Problem, problem_of
+
+DIGITS = 6
+
+
+class Last:
+    """The last BERT that was fine-tuned; of several there may be no room for more."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, Finetuning, Finetuned] | None = None
+
+    def see(self, seed: int, settings: Finetuning, trained: Finetuned) -> None:
+        """Remember this one, forget the one before."""
+        self._last = seed, settings, trained
+
+    def found(self, seed: int, settings: Finetuning) -> Finetuned | None:
+        """The remembered one, where it is of this seed and these settings."""
+        return self._last[2] if self._last is not None and self._last[:2] == (seed, settings) else None
+
+
+def keep(
+    folder: Path,
+    examples: Examples,
+    source: Source,
+    settings: Evaluation,
+    row: Mapping[str, Any],
+    last: Last | None = None,
+) -> dict[str, Any]:
+    """Write the fine-tuned model that has the score of `row` to `folder`; what was said about it in `task.json`.
+
+    An evaluation keeps scores and outputs of its trainings, not weights: some of them may not even have been made, but
+    found from before. So this one, of the seed and settings that the score is of, is made once more, to the same
+    weights, where it is not the one that `last` has seen.
+
+    Args:
+        folder: as `firth.tasks.kept.folder.save` takes it.
+        examples: those of the evaluation.
+        source: the encoder that was fine-tuned.
+        settings: those of the evaluation.
+        row: the system's row in `results.json`.
+        last: what saw the evaluation's trainings on this very encoder and these examples.
+
+    Raises:
+        FirthError: the encoder is no BERT, or `folder` cannot be written.
+    """
+    seed = row["details"]["seed"]
+    tuning, epoch = _settings_of(row, settings)
+    found = None if last is None or epoch is not None else last.found(seed, tuning)
+    encoder = source.load() if found is None else found.encoder
+    if not isinstance(encoder, BertEncoder):
+        raise FirthError(f"{source.label}: word vectors; what is kept is a fine-tuned BERT")
+    problem = problem_of(examples)
+    with threads(settings.threads):
+        trained = found or _trained(problem, examples, encoder, tuning, seed, epoch)
+        dev = problem.read(encoder, examples.dev)
+        predicted = problem.predict(trained.logits(dev), dev)
+    manifest = examples.manifest
+    score = round(problem.measures(predicted)[manifest["metric"]].score, DIGITS) + 0.0
+    if score != row["score"]:
+        print(
+            f"made again, this training scores {score}, not {row['score']}: it is not the same to the last digit on "
+            "this machine; kept is the new one, with its own score",
+            file=sys.stderr,
+        )
+    said: dict[str, Any] = {
+        "kind": examples.kind,
+        "usage": description(problem.usage),
+        "task": {
+            **{key: value for key, value in manifest.items() if key in ("task", "title", "licence", "attribution")},
+            "examples": {"train": len(examples.train), "dev": len(examples.dev)},
+            "digests": {side: manifest["files"][f"{side}.jsonl"]["sha256"] for side in ("train", "dev")},
+        },
+        "score": {"metric": manifest["metric"], "dev": score},
+        "training": {
+            "settings": tuning.model_dump(mode="json"),
+            "seed": seed,
+            "epochs_done": tuning.epochs if epoch is None else epoch,
+            "threads": settings.threads,
+            "weights_before": None if source.sha256 is None else source.sha256(),
+        },
+    }
+    save(folder, encoder, trained.model, trained.head, said)
+    return said
+
+
+def _settings_of(row: Mapping[str, Any], settings: Evaluation) -> tuple[Finetuning, int | None]:
+    """What the run that counts was trained with: its point of the grid, and its epoch where one was chosen."""
+    details = row["details"]
+    point = {name: details[name] for name in ("batch", "learning_rate", "epochs") if name in details}
+    tuning = settings.finetuning.model_copy(update=point)
+    own = {"seed": details["seed"], **point}
+    runs = [run for run in row.get("runs", []) if all(run.get(key, value) == value for key, value in own.items())]
+    return tuning, next((run["epoch"] for run in runs if "epoch" in run), None)
+
+
+def _trained(
+    problem: Problem, examples: Examples, encoder: BertEncoder, tuning: Finetuning, seed: int, epoch: int | None
+) -> Finetuned:
+    train = problem.read(encoder, examples.train)
+    return finetune(
+        encoder, train, problem.targets(train), tuning, seed, None if epoch is None else lambda _, done: done == epoch
+    )

@@ -1,0 +1,1 @@
+"""What is learned on an encoder: linear heads, BiLSTMs, tuned word vectors, fine-tuned BERTs."""

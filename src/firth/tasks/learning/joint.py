@@ -1,0 +1,122 @@
+"""Training of a network that stands on vectors of words or tokens: word vectors themselves, a BiLSTM, a head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from firth.errors import FirthError
+from firth.progress import Meter
+from firth.tasks.encoders.reading import Floats, Integers, Reading
+from firth.tasks.learning.heads import Targets
+
+POOL = 16
+"""Batches among which inputs are sorted by length, so that few tokens are padding."""
+CLIP = 5.0
+"""Largest norm of a gradient."""
+AT_ONCE = 4096
+"""Tokens, padding included, that are read at a time when nothing is trained."""
+
+
+class Group(NamedTuple):
+    """Parameters that are trained alike."""
+
+    parameters: Sequence[nn.Parameter]
+    learning_rate: float
+    weight_decay: float
+    setting: str
+    """Which parameter sets the learning rate, for a message."""
+
+
+def train_jointly(
+    network: nn.Module,
+    outputs: Callable[[list[int]], Tensor],
+    groups: Sequence[Group],
+    reading: Reading,
+    targets: Targets,
+    sizes: Integers,
+    epochs: int,
+    batch: int,
+    generator: torch.Generator,
+    title: str,
+) -> None:
+    """Train with AdamW and rates that fall linearly to 0, gradients cut at norm 5.
+
+    Args:
+        network: what has a mode for training; it is left in the mode for use.
+        outputs: numbers of inputs to their rows of outputs.
+        groups: what is trained.
+        reading: what the targets are of.
+        targets: what is learned.
+        sizes: tokens of each input: batches hold inputs of like length.
+        epochs: how often each input is learned from.
+        batch: inputs of a step.
+        generator: draws the batches.
+        title: what the progress line says.
+
+    Raises:
+        FirthError: the loss is not finite.
+    """
+    settings = [{"params": list(g.parameters), "lr": g.learning_rate, "weight_decay": g.weight_decay} for g in groups]
+    optimizer = torch.optim.AdamW(settings, fused=True)
+    parameters = [parameter for group in groups for parameter in group.parameters]
+    steps = epochs * -(-len(targets.usable) // batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / steps)
+    network.train()
+    with Meter(title, steps, "steps") as meter:
+        for _ in range(epochs):
+            for numbers in _batches(targets.usable, sizes, batch, generator):
+                optimizer.zero_grad()
+                loss = targets.loss(outputs(numbers), numbers, reading)
+                if not torch.isfinite(loss):
+                    rates = " or ".join(f"{group.setting} (now {group.learning_rate})" for group in groups)
+                    raise FirthError(
+                        f"{title} diverged at step {meter.done + 1:.0f}: the loss is {loss.item()}; lower {rates}"
+                    )
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(parameters, CLIP)
+                optimizer.step()
+                schedule.step()
+                meter.advance(1, f"loss {loss.item():.3f}")
+    network.eval()
+
+
+def all_outputs(outputs: Callable[[list[int]], Tensor], reading: Reading, sizes: Integers, columns: int) -> Floats:
+    """The outputs (rows, columns) for a whole reading, in batches of like length."""
+    starts = reading.starts
+    found: Floats = np.empty((int(starts[-1]), columns), np.float32)
+    with torch.inference_mode():
+        for numbers in _blocks(sizes):
+            rows, done = outputs(numbers).numpy(), 0
+            for number in numbers:
+                count = int(reading.counts[number])
+                found[starts[number] : starts[number + 1]] = rows[done : done + count]
+                done += count
+    return found
+
+
+def _batches(usable: Integers, sizes: Integers, batch: int, generator: torch.Generator) -> Iterator[list[int]]:
+    """All usable inputs once, in shuffled batches of like length."""
+    order = usable[torch.randperm(len(usable), generator=generator).numpy()].tolist()
+    batches: list[list[int]] = []
+    for start in range(0, len(order), batch * POOL):
+        pool = sorted(order[start : start + batch * POOL], key=lambda number: -int(sizes[number]))
+        batches += [pool[at : at + batch] for at in range(0, len(pool), batch)]
+    for number in torch.randperm(len(batches), generator=generator).tolist():
+        yield batches[number]
+
+
+def _blocks(sizes: Integers) -> Iterator[list[int]]:
+    """Numbers of all inputs in batches of like length, longest first."""
+    block: list[int] = []
+    for number in sorted(range(len(sizes)), key=lambda n: (-int(sizes[n]), n)):
+        if block and (len(block) + 1) * int(sizes[block[0]]) > AT_ONCE:
+            yield block
+            block = []
+        block.append(number)
+    if block:
+        yield block

@@ -1,0 +1,1 @@
+"""Scores over examples that can be taken again of resampled ones: of labels, numbers, phrases and answers."""
