@@ -12,6 +12,7 @@ from rich.console import Console
 from scored_project import DVC, GOOD, WORDS, ScoredProject
 
 from firth.errors import DataError, FirthError, IntegrityError
+from firth.registry import promote as promotion_module
 from firth.registry.promote import Promotion, promote_all, rollback
 from firth.registry.show import decisions_markdown, decisions_table, models_table, registered
 from firth.registry.versions import VERSIONS_TAG, all_versions, by_alias, fetch_vectors, load_checked, scores_of
@@ -372,3 +373,27 @@ def test_two_promotions_at_once_do_not_both_win(project: ScoredProject, monkeypa
     assert aliases(store)["champion"] == winner
     assert aliases(store)["previous"] == "1"
     assert len(all_versions(store, NAME)) == 3
+
+
+@pytest.mark.parametrize("deleted", ["1", "2"])
+def test_a_version_that_is_deleted_under_the_gate_promotes_nothing(
+    project: ScoredProject, monkeypatch: pytest.MonkeyPatch, deleted: str
+) -> None:
+    project.train("skipgram", 1)
+    promote(project)
+    project.train("skipgram", 2, BETTER)
+    store, decided = open_store(project.root), promotion_module.decide
+
+    def decide(*arguments: object) -> object:
+        monkeypatch.undo()
+        store.client.delete_model_version(NAME, deleted)
+        return decided(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(promotion_module, "decide", decide)
+    if deleted == "1":  # the champion: the place is free, which the gate sees when it looks once more
+        assert promote(project).champion == "2"
+        return
+    with pytest.raises(FirthError, match=f"{NAME} version 2 was deleted from the registry while the gate decided"):
+        promote(project)
+    assert aliases(store) == {"champion": "1"}
+    assert promote(project).champion == "3"

@@ -43,6 +43,7 @@ from firth.registry.versions import (
     VERDICT_TAG,
     by_alias,
     load_checked,
+    not_deleted,
     register,
 )
 from firth.tracking.lineage import registered_name, weights_of
@@ -159,20 +160,21 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Prom
     if policy.confidence is not None:
         keep(store, version, _answers(root, candidate, policy.decisive))
     for _ in range(ATTEMPTS):
-        decision = _judge(store, root, params, candidate, version, champion, cost)
-        if decision.verdict == "promoted":
-            load_checked(candidate.name, version)
-            if params.gate.approval:
-                asked = f"{WAITS}: firth approve {candidate.name}/{version.version}"
-                decision = replace(decision, verdict=PENDING, reasons=(*decision.reasons, asked))
-        _record(store, params, candidate, version=version, champion=champion, decision=decision, cost=cost)
-        if decision.verdict != "promoted":
-            return _outcome(store, candidate, version, decision)
-        with locked(store, candidate.name) as lock:
-            latest = by_alias(store, candidate.name, CHAMPION)
-            if _number(latest) == _number(champion):
-                move(store, version, champion, lock)
+        with not_deleted(version, champion):
+            decision = _judge(store, root, params, candidate, version, champion, cost)
+            if decision.verdict == "promoted":
+                load_checked(candidate.name, version)
+                if params.gate.approval:
+                    asked = f"{WAITS}: firth approve {candidate.name}/{version.version}"
+                    decision = replace(decision, verdict=PENDING, reasons=(*decision.reasons, asked))
+            _record(store, params, candidate, version=version, champion=champion, decision=decision, cost=cost)
+            if decision.verdict != "promoted":
                 return _outcome(store, candidate, version, decision)
+            with locked(store, candidate.name) as lock:
+                latest = by_alias(store, candidate.name, CHAMPION)
+                if _number(latest) == _number(champion):
+                    move(store, version, champion, lock)
+                    return _outcome(store, candidate, version, decision)
         champion = latest
     raise FirthError(f"{candidate.name}: the champion changed {ATTEMPTS} times while this promotion was deciding")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -122,6 +124,23 @@ def _log(store: Store, candidate: Candidate) -> Any:
     # MLflow has ended the run a second time: its duration is to be the training's.
     store.client.set_terminated(candidate.run_id, training.status, training.end_time)
     return info
+
+
+@contextmanager
+def not_deleted(*versions: ModelVersion | None) -> Iterator[None]:
+    """Turns MLflow's error about one of `versions`, which somebody deleted meanwhile, into one that says so."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        for version in versions:
+            if version is not None and re.search(rf"\bversion={version.version}\b.* not found", str(error)):
+                raise FirthError(
+                    f"{version.name} version {version.version} was deleted from the registry while the gate decided; "
+                    "nothing was promoted. Run `firth promote` again"
+                ) from None
+        raise
 
 
 def load_checked(name: str, version: ModelVersion) -> Any:
