@@ -137,6 +137,7 @@ def _task_chart(task: Mapping[str, Any]) -> Markup:
                 "score": system["score"],
                 "low": low,
                 "high": high,
+                "seeds": system["seeds"] if len(system["seeds"]) > 1 else [],
                 "remark": "≈ majority" if system["tie"] else "",
             }
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from firth.report.breakdown import breakdown
 from firth.report.published import published
 from firth.report.say import signed
 from firth.tasks.evaluation.in_words import how_scored, protocol_in_words
@@ -43,6 +44,7 @@ def task(run: TaskRun) -> dict[str, Any]:
         "systems": [_system(row) for row in found["systems"]],
         "published": published(manifest.get("published", "")),
         "worked": worked(manifest["kind"], run.dev, run.answers),
+        "breakdown": breakdown(manifest["kind"], run.dev, run.answers),
     }
 
 

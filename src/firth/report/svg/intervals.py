@@ -72,7 +72,7 @@ def interval_chart(
 def mark(row: Mapping[str, Any], across: Scale, y: float, show: Callable[[float], str]) -> Markup:
     """A score as a dot on its interval, its value behind; `row` is `{"model", "label", "score", "low", "high"}`.
 
-    With a true `hollow` the dot is an outline only.
+    With a true `hollow` the dot is an outline only; `seeds`, where there are some, are small strokes on the interval.
     """
     low, high, score = (across(min(max(row[k], across.low), across.high)) for k in ("low", "high", "score"))
     told = f"{row['label']}: {show(row['score'])}, 95 % interval {show(row['low'])} to {show(row['high'])}"
@@ -80,6 +80,10 @@ def mark(row: Mapping[str, Any], across: Scale, y: float, show: Callable[[float]
         "g",
         el("title", told),
         el("line", x1=low, x2=high, y1=y, y2=y, class_=f"whisker m-{row['model']}"),
+        *(
+            el("line", x1=x, x2=x, y1=y - 5, y2=y + 5, class_=f"seed m-{row['model']}")
+            for x in (across(min(max(seed, across.low), across.high)) for seed in row.get("seeds", ()))
+        ),
         el("circle", cx=score, cy=y, r=4.5, class_=f"dot{' hollow' if row.get('hollow') else ''} m-{row['model']}"),
         text(high + 8, y + 4, show(row["score"]), "tick value"),
     )

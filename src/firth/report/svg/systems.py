@@ -29,8 +29,8 @@ def system_chart(
     Args:
         key: Unique in the page.
         title: Of the drawing.
-        rows: `{"model", "label", "score", "low", "high", "hollow", "remark"}`; the remark stands at the right, a
-            hollow dot is of frozen features.
+        rows: `{"model", "label", "score", "low", "high", "seeds", "hollow", "remark"}`; the remark stands at the right,
+            a hollow dot is of frozen features, a stroke of one seed.
         line: Name and score of the line to beat.
         show: Writes a score.
         bounds: Smallest and largest score there can be.
@@ -38,6 +38,7 @@ def system_chart(
     if not rows:
         return Markup("")
     ends = [row[end] for row in rows for end in ("low", "high")] + ([] if line is None else [line[1]])
+    ends += [seed for row in rows for seed in row["seeds"]]
     pad = max(0.02, (max(ends) - min(ends)) * 0.1)
     across = Scale(max(bounds[0], min(ends) - pad), min(bounds[1], max(ends) + pad), LEFT, WIDTH - RIGHT)
     bottom = TOP + ROW * len(rows)
