@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firth.report.svg.draw import Scale, el, text_width, ticks
 from firth.report.svg.labels import place
+from firth.report.svg.systems import system_chart
 
 BOUNDS = (0.0, 0.0, 400.0, 300.0)
 
@@ -65,3 +68,18 @@ def test_a_label_keeps_clear_of_what_it_should_avoid() -> None:
     (moved,) = place([(100, 100, "word")], 13, BOUNDS, avoid=wall)
     assert free and free.anchor == "start"
     assert moved and moved.anchor == "end"
+
+
+def test_each_seed_is_a_stroke_at_its_own_score() -> None:
+    """One seed lies far outside of the interval: the axis reaches it."""
+    row = {"model": "bert", "label": "BERT", "score": 0.7, "low": 0.65, "high": 0.75, "hollow": False, "remark": ""}
+    drawn = system_chart(
+        "t", "T", [row | {"seeds": [0.3, 0.7, 0.72]}], line=None, show=lambda score: f"{score:.2f}", bounds=(0.0, 1.0)
+    )
+    strokes = [float(x) for x in re.findall(r'<line x1="([0-9.]+)"[^>]*class="seed m-bert"', drawn)]
+    (dot,) = (float(x) for x in re.findall(r'<circle cx="([0-9.]+)"', drawn))
+    assert len(strokes) == 3
+    assert strokes[1] == dot
+    assert (dot - strokes[0]) / (strokes[2] - dot) == pytest.approx(20, rel=0.1)
+    none = system_chart("t", "T", [row | {"seeds": []}], line=None, show=str, bounds=(0.0, 1.0))
+    assert "seed" not in none
