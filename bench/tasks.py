@@ -25,6 +25,7 @@ from firth.config.tasks import AnyTask
 from firth.config.usages import Evaluation
 from firth.tasks.encoders.sources import configured
 from firth.tasks.evaluation.cells import Cells
+from firth.tasks.evaluation.in_words import failures
 from firth.tasks.evaluation.score import score_task
 from firth.tasks.examples.build import build
 from firth.tasks.examples.files import Examples, load
@@ -63,9 +64,9 @@ def cell(system: Mapping[str, Any]) -> str:
     """Median, deviation over the seeds, and what failed."""
     seeds = system["seeds"]
     spread = f" ± {100 * statistics.stdev(seeds):.1f}" if len(seeds) > 1 else ""
-    failed = sum(run["collapsed"] for run in system.get("runs", []))
+    failed = ", ".join(f"{count} {how}" for how, count in failures(system).items())
     tie = " ≈" if system["tie_with_majority"] else ""
-    return f"{100 * system['score']:.1f}{spread}{tie}" + (f" ({failed} collapsed)" if failed else "")
+    return f"{100 * system['score']:.1f}{spread}{tie}" + (f" ({failed})" if failed else "")
 
 
 def table(found: Mapping[str, Mapping[str, Any]]) -> str:
@@ -99,7 +100,10 @@ def main() -> None:
     parser.add_argument("--heads", default="linear", help="linear, bilstm or both")
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--train-examples", type=int, default=10_000, help="of a set at most; a seeded subset")
+    parser.add_argument("--train-examples", type=int, default=15_000, help="of a set at most; a seeded subset")
+    parser.add_argument(
+        "--subset", action="append", default=[], metavar="SET=EXAMPLES", help="other than that of one set, repeatable"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cells", type=Path, default=Path(".firth/cells"), help="where finished trainings are kept")
     parser.add_argument("--quick", action="store_true", help="MRPC and RTE, 500 examples, two seeds")
@@ -107,6 +111,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.sets, options.train_examples, options.seeds = "glue/mrpc,glue/rte", 500, 2
+    most = {name: int(count) for name, _, count in (one.partition("=") for one in options.subset)}
+    if unknown := sorted(set(most) - set(options.sets.split(","))):
+        parser.error(f"--subset {unknown[0]}: not among --sets {options.sets}")
     settings = Evaluation.model_validate(
         {
             "encoders": options.encoders.split(","),
@@ -119,7 +126,7 @@ def main() -> None:
     )
     found: dict[str, Any] = {}
     for name in options.sets.split(","):
-        examples = examples_of(name, options.data, options.train_examples)
+        examples = examples_of(name, options.data, most.get(name, options.train_examples))
         sources = configured(settings, options.vectors, options.bert)
         found[name] = score_task(examples, sources, settings, Cells(options.cells)).results
         print(f"\n{table(found)}\n", flush=True)

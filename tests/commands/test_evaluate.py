@@ -253,3 +253,35 @@ def test_an_official_set_out_of_its_folder(folder: Path) -> None:
     assert "say with --data where the files" in said("words", "--task", "glue/cola")
     assert "no official set; there are glue/cola" in said("words", "--task", "snli", "--data", "GLUE")
     assert "no file train.tsv there" in said("words", "--task", "glue/rte", "--data", "GLUE")
+
+
+def test_sets_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    import huggingface_hub
+
+    class Found:
+        sha = "c0ffee"
+
+    drawn = draw("text", 60, 1)
+    names = sorted({one["label"] for one in drawn})
+    parts = {"train": drawn[:40], "validation": drawn[40:]}
+
+    def load_dataset(*_: object, split: str, **__: object) -> object:
+        label = datasets.ClassLabel(names=["unacceptable", "acceptable"])
+        rows = [{"sentence": one["text"], "label": names.index(one["label"])} for one in parts[split]]
+        return datasets.Dataset.from_list(rows).cast_column("label", label).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: Found())
+    asked = ("words", "--hub", "nyu-mll/glue", "--seeds", "1,2", "--json", "r.json")
+    result = run(*asked, "--task", "glue/cola")
+    assert result.exit_code == 0, result.output
+    results = json.loads((folder / "r.json").read_text())
+    assert (results["title"], results["examples"]) == ("GLUE: CoLA", {"train": 40, "dev": 20})
+    own = ("--task", "text", "--text-field", "sentence", "--train", "train")
+    assert run(*asked, *own).exit_code == 0
+    assert json.loads((folder / "r.json").read_text())["title"] == "nyu-mll/glue"
+    assert "says itself which parts" in said(*asked, "--task", "glue/cola", "--dev", "validation")
+    assert "say with --train which split" in said(*asked, "--task", "text")
+    assert "leave one of them out" in said(*asked, "--task", "glue/cola", "--data", "GLUE")
+    assert "--subset is of a data set on the hub" in said("words", "--task", "text", "--subset", "cola")

@@ -219,8 +219,11 @@ def test_an_official_set_is_added_by_its_name(project: Path) -> None:
         (("--official", "glue/rte"), "--official goes with --data FOLDER"),
         (("--official", "glue/rte", "--data", ".", "--task", "pair"), "it says itself what they are"),
         (("--official", "squad2", "--data", "."), "squad2: no official set; there are glue/cola"),
-        (("--data", "."), "say --task KIND --train FILE, or --official SET --data FOLDER"),
-        (("--task", "text"), "say --task KIND --train FILE, or --official SET --data FOLDER"),
+        (("--data", "."), "say --task KIND --train FILE, the same with --hub and splits"),
+        (("--task", "text"), "say --task KIND --train FILE, the same with --hub and splits"),
+        (("--official", "glue/rte", "--data", ".", "--hub", "a/b"), "--official goes with --data FOLDER"),
+        (("--official", "glue/rte", "--hub", "a/b", "--subset", "rte"), "it says itself what they are"),
+        (("--task", "text", "--train", "a.csv", "--subset", "rte"), "--subset is of a data set on the hub"),
         (
             ("--official", "glue/rte", "--data", ".", "--text-field", "a"),
             "--text-field is for text tasks, not for pair",
@@ -233,4 +236,50 @@ def test_an_official_set_says_itself_what_it_is(project: Path, arguments: tuple[
         (project / f"{side}.tsv").write_text("")
     with pytest.raises(FirthError, match=said):
         firth("add", "rte", *arguments)
+    assert (project / "params.yaml").read_text() == before
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set in the hub's place, with a train and a validation split."""
+    import datasets
+    import huggingface_hub
+
+    class Found:
+        sha = "c0ffee"
+
+    def load_dataset(*_: object, split: str, **__: object) -> object:
+        rows = [
+            {"sentence1": f"{split} {n}", "sentence2": "so", "label": n % 2, "idx": n}
+            for n in range(40 if split == "train" else 12)
+        ]
+        label = datasets.ClassLabel(names=["entailment", "not_entailment"])
+        return datasets.Dataset.from_list(rows).cast_column("label", label).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: Found())
+
+
+@pytest.mark.usefixtures("hub")
+def test_an_official_set_of_the_hub_is_pinned_with_its_revision(project: Path) -> None:
+    output = firth("add", "rte", "--official", "glue/rte", "--hub", "nyu-mll/glue")
+    assert "dev: 12 of 12 examples: entailment 6, not_entailment 6" in output
+    assert "train 40 of 2,490 (subset)" in output
+    task = load_params(project / "params.yaml").tasks["rte"]
+    assert (task.kind, task.format, task.published) == ("pair", "glue", "rte")
+    assert task.dev is not None
+    assert task.dev.kind == task.train.kind == "hub"
+    assert (task.dev.split, task.dev.subset, task.dev.revision) == ("validation", "rte", "c0ffee")
+    assert "hub: nyu-mll/glue (rte)" in firth("list")
+
+
+@pytest.mark.usefixtures("hub")
+def test_any_data_set_of_the_hub_by_its_splits_and_columns(project: Path) -> None:
+    asked = ("--task", "pair", "--hub", "a/b@v1", "--first-field", "sentence1", "--second-field", "sentence2")
+    firth("add", "own", *asked, "--train", "train", "--dev", "validation")
+    task = load_params(project / "params.yaml").tasks["own"]
+    assert (task.format, task.train.kind, task.train_examples) == ("jsonl", "hub", 1000)
+    before = (project / "params.yaml").read_text()
+    with pytest.raises(DataError, match=r"a/b, train.*no field 'text'; there are: sentence1"):
+        firth("add", "other", "--task", "text", "--hub", "a/b", "--train", "train")
     assert (project / "params.yaml").read_text() == before

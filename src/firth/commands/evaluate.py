@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from firth.commands.addresses import folder_of, root_or_none
+from firth.commands.evaluate_save import check_save, keep_scored
 from firth.commands.task_examples import examples_asked_for, refusal
 from firth.commands.task_options import range_of, seeds_of, separated
 from firth.config.usages import Evaluation
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from firth.tasks.encoders.sources import Source
-    from firth.tasks.examples.files import Examples
-    from firth.tasks.kept.keeping import Last
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +40,7 @@ def evaluate(
         str,
         typer.Option(
             help="text, pair, span, tagging, number or choice with --train; glue/mrpc (…), squad, conll2003 or swag "
-            "with --data; else the name of a task in params.yaml."
+            "with --data or --hub; else the name of a task in params.yaml."
         ),
     ],
     train: Annotated[
@@ -51,6 +50,15 @@ def evaluate(
         Path | None, typer.Option(help="Examples to score on; left out, a share of --train, chosen by hash.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the official set that --task names.")] = None,
+    hub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASET[@REVISION]",
+            help="Data set on the Hugging Face hub: the official set that --task names, or with --task KIND and the "
+            "splits --train and --dev.",
+        ),
+    ] = None,
+    subset: Annotated[str | None, typer.Option(help="Configuration of the --hub data set.")] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="csv, tsv, jsonl, conll or squad; default: by the file's ending.")
     ] = None,
@@ -74,6 +82,8 @@ def evaluate(
     labels: Annotated[str | None, typer.Option(help="text, pair: labels that count, such as yes,no.")] = None,
     token_column: Annotated[int | None, typer.Option(help="tagging: column of the words, from 0.")] = None,
     tag_column: Annotated[int | None, typer.Option(help="tagging: column of the tags; negative: from the end.")] = None,
+    tokens_field: Annotated[str | None, typer.Option(help="tagging, jsonl: field of the list of words.")] = None,
+    tags_field: Annotated[str | None, typer.Option(help="tagging, jsonl: field of the list of tags.")] = None,
     document_context: Annotated[
         bool, typer.Option("--document-context", help="tagging: words of the document around a sentence are read too.")
     ] = False,
@@ -123,7 +133,7 @@ def evaluate(
     json_: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
     save: Annotated[
         Path | None,
-        typer.Option(help="Folder to keep the fine-tuned model in that has the score; `firth predict` takes it."),
+        typer.Option(help="Folder to keep the model in that has the score; `firth predict` takes it."),
     ] = None,
 ) -> None:
     """Score encoders side by side, beside the answer that needs no encoder; ties with it are shown as ties.
@@ -136,7 +146,8 @@ def evaluate(
         "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
         "doc_stride": doc_stride, "query_length": query_length, "document_context": document_context or None,
         "pieces": pieces, "label_field": label_field, "labels": separated(labels), "token_column": token_column,
-        "tag_column": tag_column, "score_field": score_field, "score_range": range_of(score_range),
+        "tag_column": tag_column, "tokens_field": tokens_field, "tags_field": tags_field,
+        "score_field": score_field, "score_range": range_of(score_range),
         "start_field": start_field, "ending_fields": separated(ending_fields), "group_field": group_field,
         "dev_share": dev_share, "metric": metric,
         "length": length, "train_examples": train_examples, "dev_examples": dev_examples, "format": format_,
@@ -148,8 +159,8 @@ def evaluate(
     )  # fmt: skip
     _check_ways(models, settings)
     if save is not None:
-        _check_save(save, models, settings)
-    with examples_asked_for(task, train, dev, data, given) as examples:
+        check_save(save, models, settings)
+    with examples_asked_for(task, train, dev, data, given, hub, subset) as examples:
         from firth.tasks.evaluation.cells import Cells
         from firth.tasks.evaluation.score import score_task
         from firth.tasks.kept.keeping import Last
@@ -158,7 +169,7 @@ def evaluate(
         last = None if save is None else Last()
         seen = None if last is None else last.see
         scored = score_task(examples, sources, settings, Cells(kept_folder("cells")), seen)
-        kept = None if save is None else _keep(save, examples, sources, settings, scored.results, last)
+        kept = None if save is None else keep_scored(save, examples, sources, settings, scored.results, last)
     _show(scored.results)
     if kept is not None:
         print(kept)
@@ -179,44 +190,6 @@ def _check_ways(models: Sequence[str], settings: Evaluation) -> None:
             f"{', '.join(berts)}: a BERT is fine-tuned under a linear head; a BiLSTM reads what it says when it is "
             "frozen: --mode frozen"
         )
-
-
-def _check_save(folder: Path, models: Sequence[str], settings: Evaluation) -> None:
-    """What can be said before anything is trained."""
-    from firth.tasks.kept.folder import check_free
-    from firth.word2vec.matrix_files import FILE as VECTORS
-
-    if settings.modes != ["finetuned"]:
-        raise FirthError("--save keeps a fine-tuned model: add --mode finetuned")
-    if "linear" not in settings.heads:
-        raise FirthError("--save keeps a BERT that was fine-tuned under the linear head: leave --head bilstm out")
-    if len(models) > 1:
-        raise FirthError(f"--save keeps one model, and {len(models)} are named")
-    if (folder_of(models[0]) / VECTORS).is_file():
-        raise FirthError(f"--save keeps a fine-tuned BERT; {models[0]} holds word vectors")
-    check_free(folder)
-
-
-def _keep(
-    folder: Path,
-    examples: Examples,
-    sources: dict[str, Source],
-    settings: Evaluation,
-    results: dict[str, Any],
-    last: Last | None,
-) -> str:
-    """Keep the model of the score; what was kept, in a line."""
-    from firth.tasks.kept.folder import load
-    from firth.tasks.kept.keeping import keep
-
-    ((name, source),) = sources.items()
-    row = next(row for row in results["systems"] if row["system"] == f"{name}-finetuned")
-    said = keep(folder, examples, source, settings, row, last)
-    kept = load(folder)
-    return (
-        f"{folder}: {said['score']['metric']} {said['score']['dev']:.3f}, seed {said['training']['seed']}; "
-        f"{kept.transformers_class} of transformers{'' if kept.whole_in_transformers else ', and a head of ours'}"
-    )
 
 
 def _settings(asked: dict[str, Any]) -> Evaluation:
@@ -259,6 +232,7 @@ def _show(results: dict[str, Any]) -> None:
 
     counts = results["examples"]
     Console().print(_table(results))
+    print(f"majority: {results['majority']['what']}.")
     print(
         f"{results['title']}: {counts['train']} training examples, {counts['dev']} to score on. "
         "In brackets: 95% bootstrap interval over these."
@@ -272,19 +246,20 @@ def _table(results: dict[str, Any]) -> Table:
     from firth.tasks.evaluation.in_words import how_scored
 
     table = Table(box=None, pad_edge=False)
-    for title in ("", results["metric"], "95%"):
-        table.add_column(title, justify="right" if title == results["metric"] else "left", no_wrap=True)
-    for title in ("score of", "beside majority"):
-        table.add_column(title)
+    table.add_column("", overflow="fold")
+    table.add_column(results["metric"], justify="right", no_wrap=True)
+    table.add_column("95%", no_wrap=True)
+    table.add_column("score of")
+    table.add_column("beside\nmajority", no_wrap=True)
     baseline = results["majority"]
-    table.add_row("majority", f"{baseline['score']:.3f}", "", "", baseline["what"], style="dim")
+    table.add_row("majority", f"{baseline['score']:.3f}", style="dim")
     for system in results["systems"]:
         verdict = "above" if system["score"] > baseline["score"] else "below"
         table.add_row(
             system["system"],
             f"{system['score']:.3f}",
             rf"\[{system['low']:.3f}, {system['high']:.3f}]",
-            how_scored(system),
+            how_scored(system).replace("; ", "\n"),  # what failed has a line of its own
             "≈ majority" if system["tie_with_majority"] else verdict,
         )
     return table

@@ -21,21 +21,35 @@ KINDS = get_args(Kind)
 
 @contextmanager
 def examples_asked_for(
-    task: str, train: Path | None, dev: Path | None, data: Path | None, given: dict[str, Any]
+    task: str,
+    train: Path | None,
+    dev: Path | None,
+    data: Path | None,
+    given: dict[str, Any],
+    hub: str | None = None,
+    subset: str | None = None,
 ) -> Iterator[Examples]:
     """The examples that are asked for; those of files are built in a folder that goes away.
 
     Args:
-        task: a kind with `train`, an official set with `data`, else the name of a task of this project.
-        train: file of one's own.
+        task: a kind with `train`, an official set with `data` or `hub`, else the name of a task of this project.
+        train: file of one's own, with `hub` a split.
         dev: another one, to score on.
         data: folder of the official set's files.
         given: what else is said of the task.
+        hub: data set on the Hugging Face hub, DATASET or DATASET@REVISION.
+        subset: its configuration.
     """
     from firth.tasks.examples.build import build
     from firth.tasks.examples.files import load
 
-    if data is not None:
+    if subset is not None and hub is None:
+        raise FirthError("--subset is of a data set on the hub: say which with --hub")
+    if hub is not None:
+        if data is not None:
+            raise FirthError("--data is a folder, --hub a data set on the hub: leave one of them out")
+        name, asked, root = task.rpartition("/")[2], _hub_task(task, hub, subset, train, dev, given), Path.cwd()
+    elif data is not None:
         if train is not None or dev is not None:
             raise FirthError(
                 "--data is the folder of an official set, whose files it finds: leave --train and --dev out"
@@ -60,6 +74,38 @@ def _official_task(name: str, data: Path, given: dict[str, Any]) -> AnyTask:
     found = official_set(name)
     files: dict[str, Any] = {side: _file(path) for side, path in files_of(found, data).items()}
     return _task({**entry_of(found), **files, **given})
+
+
+def _hub_task(
+    name: str, hub: str, subset: str | None, train: Path | None, dev: Path | None, given: dict[str, Any]
+) -> AnyTask:
+    """An official set as the hub has it, or splits of any data set there."""
+    from firth.tasks.examples.hub import pin_split
+    from firth.tasks.examples.named import entry_on_hub, official_set
+
+    if name not in KINDS:
+        if train is not None or dev is not None or subset is not None:
+            raise FirthError(
+                f"--task {name} says itself which parts of {hub} are meant: leave --train, --dev, --subset out"
+            )
+        found = official_set(name)
+        sides = {"train": "train", "dev": found.hub.dev}
+        files = {side: pin_split(hub, found.hub.subset, split) for side, split in sides.items()}
+        return _task({**entry_on_hub(found), **files, **given})
+    if train is None:
+        raise FirthError(f"--task {name}: say with --train which split of {hub} the examples are in, such as train")
+    return _task(
+        {
+            "kind": name,
+            "title": hub,
+            "licence": "not stated",
+            "attribution": "not stated",
+            "train": pin_split(hub, subset, str(train)),
+            "dev": None if dev is None else pin_split(hub, subset, str(dev)),
+            "format": "jsonl",
+            **given,
+        }
+    )
 
 
 def _own_task(kind: str, train: Path, dev: Path | None, given: dict[str, Any]) -> AnyTask:
@@ -92,7 +138,7 @@ def _task(values: dict[str, Any]) -> AnyTask:
 
 def _configured_task(name: str, dev: Path | None, given: dict[str, Any]) -> tuple[AnyTask, Path]:
     if name.startswith("glue/"):
-        raise FirthError(f"--task {name}: say with --data where the files of the official set are")
+        raise FirthError(f"--task {name}: say with --data where the files of the official set are, or --hub DATASET")
     if name in KINDS:
         raise FirthError(f"--task {name}: say with --train FILE where the examples are, or name a task of this project")
     if dev is not None or given:
@@ -122,7 +168,7 @@ def _file(path: Path) -> dict[str, str]:
 
 def _format(kind: str, path: Path) -> str:
     if kind == "tagging":
-        return "conll"
+        return "jsonl" if ".jsonl" in path.suffixes else "conll"
     for ending in path.suffixes[::-1]:
         if ending in (".csv", ".tsv", ".jsonl"):
             return ending[1:]

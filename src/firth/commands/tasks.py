@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from firth.commands.task_options import range_of, separated
 from firth.config.evaluation import BERT_SUITES, WORD_SUITES
 from firth.config.load import load_params, with_overrides
 from firth.config.params import Params
-from firth.config.tasks import TASK_NAME
+from firth.config.tasks import TASK_NAME, AnyFile, HubFile, LocalFile, WheelFile
 from firth.errors import ConfigError, FirthError
 from firth.project import find_root
 
@@ -37,7 +38,7 @@ def list_tasks() -> None:
     for heading in ("task", "kind", "metric", "examples", "data", "licence", "gate"):
         table.add_column(heading, overflow="fold")
     for name, task in params.tasks.items():
-        where = task.train.path if task.train.kind == "files" else f"{task.train.package} {task.train.version}"
+        where = _place(task.train)
         table.add_row(name, task.kind, task.metric, _examples(root, name), where, task.licence, _demands(params, name))
     Console().print(table)
 
@@ -46,9 +47,11 @@ def list_tasks() -> None:
 def add(
     name: Annotated[str, typer.Argument(help="Name of the task: lower-case letters, digits, hyphens.")],
     kind: Annotated[str | None, typer.Option("--task", help="text, pair, span, tagging, number or choice.")] = None,
-    train: Annotated[str | None, typer.Option(help="File of labelled examples, plain or gz, bz2, xz, zst.")] = None,
+    train: Annotated[
+        str | None, typer.Option(help="File of labelled examples, plain or gz, bz2, xz, zst; with --hub a split.")
+    ] = None,
     dev: Annotated[
-        str | None, typer.Option(help="File to score on; default: a share of the other one, by hash.")
+        str | None, typer.Option(help="File, or split, to score on; default: a share of the other one, by hash.")
     ] = None,
     format_: Annotated[
         str | None,
@@ -56,9 +59,14 @@ def add(
     ] = None,
     official: Annotated[
         str | None,
-        typer.Option(help="A published set instead: glue/mrpc (…), squad, conll2003, swag; with --data its folder."),
+        typer.Option(help="A published set instead: glue/mrpc (…), squad, conll2003, swag; with --data or --hub."),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Folder of the --official set's files, as distributed.")] = None,
+    hub: Annotated[
+        str | None,
+        typer.Option(metavar="DATASET[@REVISION]", help="Data set on the Hugging Face hub, such as nyu-mll/glue."),
+    ] = None,
+    subset: Annotated[str | None, typer.Option(help="Configuration of the --hub data set, such as mrpc.")] = None,
     title: Annotated[str | None, typer.Option(help="What the data set is, as shown in tables; default: NAME.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the data, shown in the report.")] = None,
     attribution: Annotated[str | None, typer.Option(help="Whom to credit.")] = None,
@@ -97,6 +105,8 @@ def add(
     ] = None,
     token_column: Annotated[int | None, typer.Option(help="tagging: column of the words, from 0 [0].")] = None,
     tag_column: Annotated[int | None, typer.Option(help="tagging: column of the tags; −1 is the last [−1].")] = None,
+    tokens_field: Annotated[str | None, typer.Option(help="tagging, jsonl: field of the words [tokens].")] = None,
+    tags_field: Annotated[str | None, typer.Option(help="tagging, jsonl: field of the tags [tags].")] = None,
     document_context: Annotated[
         bool, typer.Option("--document-context", help="tagging: words of the document around a sentence are read too.")
     ] = False,
@@ -118,6 +128,7 @@ def add(
 ) -> None:
     """Add a data set of your own: its files are read, checked, shown and pinned in params.yaml."""
     from firth.tasks.examples.describe import describe_task
+    from firth.tasks.examples.hub import pin_split
 
     root = find_root()
     path = root / "params.yaml"
@@ -135,19 +146,28 @@ def add(
         "start_field": start_field, "ending_fields": separated(ending_fields),
         "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
         "doc_stride": doc_stride, "query_length": query_length, "document_context": document_context or None,
-        "pieces": pieces, "token_column": token_column, "tag_column": tag_column, "group_field": group_field,
+        "pieces": pieces, "token_column": token_column, "tag_column": tag_column,
+        "tokens_field": tokens_field, "tags_field": tags_field, "group_field": group_field,
         "metric": metric, "dev_share": dev_share, "train_examples": train_examples, "dev_examples": dev_examples,
         "length": length,
     }  # fmt: skip
+    if subset is not None and hub is None:
+        raise ConfigError("--subset is of a data set on the hub: say which with --hub")
     if official is None:
         if kind is None or train is None or data is not None:
-            raise ConfigError("say --task KIND --train FILE, or --official SET --data FOLDER")
+            raise ConfigError(
+                "say --task KIND --train FILE, the same with --hub and splits, or --official SET with --data or --hub"
+            )
         given = {"title": name, "licence": "not stated", "attribution": "the owner of this project"} | _filled(given)
     else:
-        if data is None or not kind is train is dev is format_ is None:
-            raise ConfigError("--official goes with --data FOLDER, which holds its files; it says itself what they are")
-        kind, train, dev, given, format_ = _official(official, data, given)
-    overrides = [f"tasks.{name}={json.dumps(describe_task(kind, train, dev, root, given, format_))}"]
+        if (data is None) is (hub is None) or not kind is train is dev is format_ is subset is None:
+            raise ConfigError(
+                "--official goes with --data FOLDER, which holds its files, or with --hub DATASET; it says itself what "
+                "they are"
+            )
+        kind, train, dev, given, format_, subset = _official(official, data, given)
+    pin = None if hub is None else partial(pin_split, hub, subset)
+    overrides = [f"tasks.{name}={json.dumps(describe_task(kind, train, dev, root, given, format_, pin))}"]
     if gate is not None:
         overrides.append(f"gate.bert.suites.{name}={json.dumps({'minimum': gate, 'max_loss': 0.02})}")
     if decisive:
@@ -162,14 +182,22 @@ def add(
             print("note: gate.models and evaluation.encoders must name bert for that to be asked")
 
 
-def _official(name: str, data: str, given: dict[str, Any]) -> tuple[str, str, str, dict[str, Any], str]:
-    """Kind, train and dev file, parameters and format of an official set, with what is said otherwise."""
-    from firth.tasks.examples.named import entry_of, files_of, official_set
+def _official(
+    name: str, data: str | None, given: dict[str, Any]
+) -> tuple[str, str, str, dict[str, Any], str, str | None]:
+    """Kind, train and dev, parameters, format and subset of an official set, with what is said otherwise.
+
+    Train and dev are files in `data`; without one, splits on the hub.
+    """
+    from firth.tasks.examples.named import entry_of, entry_on_hub, files_of, official_set
 
     found = official_set(name)
+    if data is None:
+        entry = entry_on_hub(found) | _filled(given)
+        return entry.pop("kind"), "train", found.hub.dev, entry, entry.pop("format"), found.hub.subset
     files = files_of(found, Path(data))
     entry = entry_of(found) | _filled(given)
-    return entry.pop("kind"), str(files["train"]), str(files["dev"]), entry, entry.pop("format")
+    return entry.pop("kind"), str(files["train"]), str(files["dev"]), entry, entry.pop("format"), None
 
 
 def _filled(given: dict[str, Any]) -> dict[str, Any]:
@@ -259,6 +287,16 @@ def _listed(counts: dict[str, int]) -> str:
     parts = [f"{label} {count}" for label, count in counts.items()]
     more = f", … ({len(parts)} in all)" if len(parts) > MOST_LABELS else ""
     return f"{', '.join(parts[:MOST_LABELS])}{more}"
+
+
+def _place(file: AnyFile) -> str:
+    match file:
+        case LocalFile():
+            return file.path
+        case WheelFile():
+            return f"{file.package} {file.version}"
+        case HubFile():
+            return f"hub: {file.dataset}{f' ({file.subset})' if file.subset else ''}"
 
 
 def _examples(root: Path, name: str) -> str:

@@ -10,6 +10,7 @@ from firth.config.base import Section, Share
 
 CorpusName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+HUB_ID = r"^[\w.-]+(/[\w.-]+)?$"
 Format = Literal["text", "jsonl", "csv", "parquet", "mediawiki"]
 
 
@@ -76,7 +77,7 @@ class HubSource(Source):
     """A data set on the Hugging Face hub, streamed through `datasets` (parquet only; no scripts)."""
 
     kind: Literal["hub"]
-    dataset: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)?$", description="Hub id, such as wikimedia/wikipedia.")
+    dataset: str = Field(pattern=HUB_ID, description="Hub id, such as wikimedia/wikipedia.")
     subset: str | None = Field(default=None, description="Configuration of the data set, such as 20231101.en.")
     split: str = Field(default="train", min_length=1, description="Split to stream.")
     revision: str = Field(min_length=1, description="Commit of the data set: a pinned corpus is a reproducible one.")

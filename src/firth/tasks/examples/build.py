@@ -18,6 +18,7 @@ from firth.tasks.examples.readers import read_choices, read_numbers, read_pairs,
 from firth.tasks.examples.source import open_file
 from firth.tasks.examples.split import by_group, subset, without_dev_texts
 from firth.tasks.examples.squad import read_squad
+from firth.tasks.examples.tagged import read_tagged_records
 
 MOST_SINGLE_LABELS = 10
 """More labels than this, most of them on one example only, are no labels but texts or numbers."""
@@ -80,7 +81,7 @@ def build(name: str, task: AnyTask, folder: Path, root: Path) -> dict[str, Any]:
 
 
 def _read(name: str, task: AnyTask, file: AnyFile, root: Path, left_out: LeftOut) -> Iterator[Found]:
-    source = open_file(name, file, root)
+    source = open_file(name, task, file, root)
     with unpacked(source, ByteCount(source.size)) as stream:
         if not stream.peek(1):
             raise DataError("empty file", source.where)
@@ -95,6 +96,8 @@ def _read(name: str, task: AnyTask, file: AnyFile, root: Path, left_out: LeftOut
                 yield from read_squad(stream, source, task, left_out)
             case SpanTask():
                 yield from read_spans(stream, source, task, left_out)
+            case TaggingTask(format="jsonl"):
+                yield from read_tagged_records(stream, source, task)
             case TaggingTask():
                 yield from read_tagged(stream, source, task)
             case NumberTask():

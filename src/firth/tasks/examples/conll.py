@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -51,7 +51,7 @@ def read_tagged(stream: io.BufferedReader[Any], source: Input, task: TaggingTask
             raise DataError(f"an empty {what}: {' '.join(row)[:80]!r}", source.where, line)
     if task.document_context and len(documents) == 1:
         raise DataError(f"document_context: no line {_DOCUMENT} says where a document begins", source.where)
-    rewrite = _scheme(sentences, tag, source.where, entities=task.metric == "entity_f1")
+    rewrite = scheme(sentences, tag, source.where, entities=task.metric == "entity_f1")
     for document in documents:
         words = [[tidy(row[word].strip()) for _, row in sentence] for sentence in document]
         whole = " ".join(chain.from_iterable(words)) if task.document_context else None
@@ -101,8 +101,14 @@ def runs(tags: Sequence[str]) -> list[str]:
     ]
 
 
-def _scheme(sentences: list[list[Row]], column: int, where: str, *, entities: bool) -> Any:
-    """What rewrites the tags of a sentence; raises where they belong to no scheme."""
+def scheme(
+    sentences: list[list[Row]], column: int, where: str, *, entities: bool
+) -> Callable[[Sequence[str]], list[str]]:
+    """What rewrites the tags of a sentence: those in `column` of its rows, each with its line.
+
+    Raises:
+        DataError: they belong to no scheme.
+    """
     first: dict[str, int] = {}
     for line, row in (row for sentence in sentences for row in sentence):
         first.setdefault(row[column].strip(), line)

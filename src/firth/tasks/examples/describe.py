@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from statistics import fmean
 from typing import Any, get_args
@@ -27,8 +27,18 @@ FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 """Formats of records by the ending of a file's name, behind that of its compression."""
 
 
+Pin = Callable[[str], dict[str, Any]]
+"""The entry of a file, or of a split, by its name."""
+
+
 def describe_task(
-    kind: str, train: str, dev: str | None, root: Path, given: Mapping[str, Any], format_: str | None = None
+    kind: str,
+    train: str,
+    dev: str | None,
+    root: Path,
+    given: Mapping[str, Any],
+    format_: str | None = None,
+    pin: Pin | None = None,
 ) -> dict[str, Any]:
     """The entry of a new task of local files, pinned; paths are as seen from the current folder.
 
@@ -39,6 +49,8 @@ def describe_task(
         root: the project folder.
         given: other parameters; those that are None are left to their defaults.
         format_: of the files; None: by their endings.
+        pin: what pins `train` and `dev` where they are no local files; they are then JSON Lines unless `format_` says
+            otherwise.
 
     Raises:
         ConfigError: an unknown kind, a parameter that this kind has not, or files whose format cannot be told.
@@ -54,10 +66,10 @@ def describe_task(
             kinds = [other for other, model in MODELS.items() if key in model.model_fields]
             raise ConfigError(f"--{key.replace('_', '-')} is for {_listed(kinds)} tasks, not for {kind}")
         entry[key] = value
-    entry["train"] = pin_file(from_root(train, root), root)
-    if dev is not None:
-        entry["dev"] = pin_file(from_root(dev, root), root)
-    entry["format"] = format_ or _guessed(kind, [train, *([] if dev is None else [dev])])
+    sides = {"train": train, **({} if dev is None else {"dev": dev})}
+    for side, name in sides.items():
+        entry[side] = pin_file(from_root(name, root), root) if pin is None else pin(name)
+    entry["format"] = format_ or (_guessed(kind, list(sides.values())) if pin is None else "jsonl")
     return entry
 
 
@@ -110,7 +122,8 @@ def _listed(kinds: list[str]) -> str:
 
 def _guessed(kind: str, paths: list[str]) -> str:
     if kind == "tagging":
-        return "conll"
+        lines = all(unpacked_name(PurePath(path).name).endswith((".jsonl", ".ndjson")) for path in paths)
+        return "jsonl" if lines else "conll"
     found = {}
     formats = FORMATS | ({".json": "squad"} if kind == "span" else {})
     for path in paths:

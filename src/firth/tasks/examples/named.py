@@ -6,11 +6,11 @@ Files may be plain or packed, and parts of a set may say so behind its name (`tr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from firth.config.tasks import GLUE_SETS
+from firth.config.tasks import GLUE_SETS, QUERY_LENGTH, SQUAD_LENGTH, SQUAD_STRIDE
 from firth.errors import ConfigError, DataError
 from firth.packing import unpacked_name
 from firth.tasks.official.glue import TASKS, Side
@@ -25,6 +25,16 @@ _METRICS = {"cola": "matthews", "mrpc": "f1", "qqp": "f1", "sts-b": "pearson_spe
 
 
 @dataclass(frozen=True)
+class OnHub:
+    """A data set as the Hugging Face hub has it; its task's entry has these fields in place of those of its files."""
+
+    dataset: str
+    subset: str | None = None
+    dev: str = "validation"
+    entry: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class OfficialSet:
     """A data set as it is distributed: names of its files begin with these, their endings are `ending`'s."""
 
@@ -33,6 +43,7 @@ class OfficialSet:
     begins: Mapping[Side, str]
     ending: str
     rows: Mapping[Side, int]
+    hub: OnHub
 
 
 def official_sets() -> dict[str, OfficialSet]:
@@ -45,6 +56,13 @@ def official_sets() -> dict[str, OfficialSet]:
                 "licence": "CC BY-SA 4.0", "attribution": "Rajpurkar et al. (2016)",
             },
             "squad", {"train": "train-v1.1", "dev": "dev-v1.1"}, ".json", {"train": 87_599, "dev": 10_570},
+            OnHub(
+                "rajpurkar/squad",
+                entry={
+                    "format": "jsonl", "answer_field": "answers", "group_field": "title", "length": SQUAD_LENGTH,
+                    "doc_stride": SQUAD_STRIDE, "query_length": QUERY_LENGTH,
+                },
+            ),
         ),
         "conll2003": OfficialSet(
             {
@@ -53,6 +71,7 @@ def official_sets() -> dict[str, OfficialSet]:
                 "length": CONLL_LENGTH,
             },
             "conll2003", {"train": "eng.train", "dev": "eng.testa"}, "", {"train": 14_041, "dev": 3_250},
+            OnHub("eriktks/conll2003", entry={"format": "jsonl", "tags_field": "ner_tags"}),
         ),
         "swag": OfficialSet(
             {
@@ -61,6 +80,7 @@ def official_sets() -> dict[str, OfficialSet]:
             },
             "swag", {"train": "train", "dev": "val"}, ".csv",
             {"train": SWAG_ROWS["train"], "dev": SWAG_ROWS["dev"]},
+            OnHub("allenai/swag", "regular", entry={"format": "jsonl"}),
         ),
     }  # fmt: skip
 
@@ -95,6 +115,11 @@ def entry_of(found: OfficialSet) -> dict[str, Any]:
     return {**found.entry, "train_examples": ALL, "dev_examples": ALL, "keep_repeats": True}
 
 
+def entry_on_hub(found: OfficialSet) -> dict[str, Any]:
+    """As `entry_of`, of the rows on the hub."""
+    return entry_of(found) | dict(found.hub.entry)
+
+
 def _glue(name: str) -> OfficialSet:
     task = TASKS[name]
     published = "mnli" if name.startswith("mnli") else name
@@ -106,6 +131,7 @@ def _glue(name: str) -> OfficialSet:
             "metric": _METRICS.get(name, "accuracy"), "length": GLUE_LENGTH,
         },
         task.folder, {"train": "train", "dev": task.dev}, ".tsv", task.rows,
+        OnHub("nyu-mll/glue", published.replace("-", ""), task.dev.replace("dev", "validation")),
     )  # fmt: skip
 
 

