@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def test_the_final_page_adds_what_only_the_flow_knows(finished: Path) -> None:
     assert (page.parent / "../../data/validation/wikipedia/docs/index.html").resolve().is_file()
 
 
+def test_each_row_of_a_task_leads_to_the_run_that_trained_its_encoder(finished: Path) -> None:
+    bert = {"stage": "bert", "run_id": "fed3210987654321", "url": "http://127.0.0.1:5000/#/runs/fed3210987654321"}
+    text = render(finished, runs=[bert, RUN], decisions=[], commit="d" * 40).read_text(encoding="utf-8")
+    tasks = text[text.index('<section id="tasks">') :]
+    rows = re.findall(r'<th scope="row"><span class="key m-(\w+)">.*?</tr>', tasks)
+    cells = {name: re.search(rf'class="key m-{name}">.*?<td class="hash">(.*?)</td></tr>', tasks) for name in rows}
+    shown = {name: cell[1] for name, cell in cells.items() if cell is not None}
+    assert {"bert", "skipgram", "random"} <= shown.keys()
+    assert shown["bert"] == f'<a href="{bert["url"]}" rel="noreferrer" title="{bert["run_id"]}">fed32109</a>'
+    assert shown["skipgram"] == '<span title="abc123">abc123</span>'
+    assert shown["random"] == "–"
+    without = render(finished, runs=[], decisions=[], commit="d" * 40).read_text(encoding="utf-8")
+    assert "<th>MLflow run</th>" not in without
+
+
 def test_bert_has_its_run_its_decision_and_an_address_where_a_server_is_known(finished: Path) -> None:
     mlm = {"suite": "mlm", "challenger": 0.63, "champion": None, "minimum": 0.4, "max_loss": 0.02}
     said = {"model": "bert", "verdict": "promoted", "reasons": ["the place was free"], "version": "1", "champion": "1"}
@@ -73,8 +89,8 @@ def test_bert_has_its_run_its_decision_and_an_address_where_a_server_is_known(fi
     ner = {"suite": "ner", "challenger": 0.2, "low": 0.1, "high": 0.3, "minimum": 0.1, "max_loss": 0.02}
     decisions = [said | {"numbers": [mlm, ner | {"covered": 30, "total": 30}]}]
     text = render(finished, runs=runs, decisions=decisions, commit="d" * 40).read_text(encoding="utf-8")
-    assert text.count("127.0.0.1") == 1
     assert 'href="http://127.0.0.1:5000/#/experiments/7/runs/fed321"' in text
+    assert text.count("127.0.0.1") == text.count("runs/fed321")
     assert '<td class="hash id">abc123</td>' in text
     for words in (
         '<span class="key m-bert">BERT</span>, version 1', "Masked words: nats below piece frequencies",
