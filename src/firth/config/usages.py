@@ -124,7 +124,10 @@ class Evaluation(Section):
     finetuning: Finetuning = Finetuning()
     grid: Grid = Grid()
     restarts: int = Field(
-        default=0, ge=0, le=20, description="Most further seeds, of each setting, in place of trainings that collapsed."
+        default=0,
+        ge=0,
+        le=20,
+        description="Most further seeds, of each setting, in place of trainings that collapsed or diverged.",
     )
     ensemble: bool = Field(
         default=False, description="One more row where heads were trained with several seeds: of their mean outputs."
@@ -154,3 +157,8 @@ class Evaluation(Section):
                 f"protocol paper with grid.epochs [{epochs}]"
             )
         return self
+
+    @property
+    def rate_from(self) -> str:
+        """The parameter that a fine-tuned BERT's learning rate comes from."""
+        return f"evaluation.{'grid' if self.protocol == 'paper' else 'finetuning'}.learning_rate"

@@ -74,13 +74,13 @@ def kept(store: Store, version: ModelVersion, task: str) -> Singles | None:
 
 
 def _counted(system: Mapping[str, Any]) -> list[float]:
-    """Scores of the seeds, without those of trainings that collapsed and were replaced by others."""
+    """Scores of the seeds, without those of trainings that diverged, or collapsed and were replaced by others."""
     runs = system.get("runs")
     if runs is None:
         return list(system["seeds"])
     point = {key: value for key, value in system["details"].items() if key in ("batch", "learning_rate", "epochs")}
     own = [run for run in runs if all(run.get(key, value) == value for key, value in point.items())]
-    return [run["score"] for run in own if "replaced_by" not in run]
+    return [run["score"] for run in own if "replaced_by" not in run and "diverged_at" not in run]
 
 
 def _path(version: ModelVersion, task: str) -> str:

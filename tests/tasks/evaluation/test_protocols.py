@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -16,15 +18,19 @@ from usage_examples import bert, draw, examples_of
 
 from firth.canonical import dumps
 from firth.config.usages import Evaluation, Finetuning, Grid
+from firth.errors import FirthError
 from firth.tasks.encoders.contextual import BertEncoder
 from firth.tasks.encoders.reading import Reading
 from firth.tasks.encoders.sources import Source
+from firth.tasks.evaluation import learners
+from firth.tasks.evaluation.cells import Cells
 from firth.tasks.evaluation.collapse import Collapse, unseeing
-from firth.tasks.evaluation.in_words import how_scored, protocol_in_words
+from firth.tasks.evaluation.in_words import failures, how_scored, protocol_in_words
 from firth.tasks.evaluation.learners import Learner
 from firth.tasks.evaluation.protocols import Outcome, Trainings
 from firth.tasks.evaluation.score import score_task, summary
 from firth.tasks.examples.files import Examples
+from firth.tasks.learning.divergence import DivergedError
 from firth.tasks.learning.stopping import BestEpoch, Learned
 from firth.tasks.usages.problems import problem_of
 
@@ -52,11 +58,16 @@ def answering(examples: Examples, right: float) -> Learned:
     return Learned(np.eye(2, dtype=np.float32)[said])
 
 
-def outcome(examples: Examples, settings: Evaluation, scripted: dict[Any, float], tunable: bool = False) -> Outcome:
-    """Of trainings that score as `scripted` says, by seed, or by batch and seed."""
+def outcome(
+    examples: Examples, settings: Evaluation, scripted: dict[Any, float | None], tunable: bool = False
+) -> Outcome:
+    """Of trainings that score as `scripted` says, by seed, or by batch and seed; None: it diverges at its 7th step."""
 
     def learn(seed: int, point: Finetuning) -> Learned:
-        return answering(examples, scripted[(point.batch, seed) if tunable else seed])
+        right = scripted[(point.batch, seed) if tunable else seed]
+        if right is None:
+            raise DivergedError("a training", 7, "the loss is nan", {settings.rate_from: point.learning_rate})
+        return answering(examples, right)
 
     learner = Learner("finetuned", "-finetuned", "", NOTHING, {}, learn, lambda: {"encoder": "scripted"}, tunable)
     return Trainings(problem_of(examples), examples, settings, None).outcome(learner, "model-finetuned")
@@ -102,6 +113,131 @@ def test_the_grid_is_tried_whole_and_its_best_run_is_the_score(texts: Examples) 
     assert [run.score for run in found.runs] == [0.7, 0.95], "of the best point"
     alone = outcome(texts, settings, {1: 0.9, 2: 0.8})
     assert (alone.of, alone.chosen.score) == ("median", 0.8), "what has no grid is scored as under sane"
+
+
+def said_of(found: Outcome) -> str:
+    """As tables say it."""
+    row = {"score_is": found.of, "runs": found.records, "seeds": [run.score for run in found.runs]}
+    return how_scored(row)
+
+
+def test_the_median_is_of_the_seeds_that_did_not_diverge(texts: Examples) -> None:
+    settings = SETTINGS.model_copy(update={"seeds": [1, 2, 3, 4]})
+    found = outcome(texts, settings, {1: 0.9, 2: None, 3: 1.0, 4: 0.5})
+    assert found.records[1] == {"seed": 2, "score": None, "collapsed": False, "diverged_at": 7}
+    assert [run.seed for run in found.runs] == [run.seed for run in found.counted] == [1, 3, 4]
+    assert (found.chosen.seed, found.chosen.score) == (1, 0.9)
+    assert said_of(found) == "median of 3 seeds that ended; 1 of 4 collapsed; 1 of 4 diverged"
+    assert failures({"runs": found.records}) == {"collapsed": 1, "diverged": 1}
+    alone = outcome(texts, SETTINGS, {1: None, 2: 0.8})
+    assert (alone.chosen.seed, said_of(alone)) == (2, "the one seed that ended; 1 of 2 diverged")
+
+
+def test_restarts_replace_what_diverged(texts: Examples) -> None:
+    scripted = {1: None, 2: 0.5, 3: 0.9, 4: None, 5: 0.95, 6: 1.0}
+    for restarts, counted in ((0, [2, 3]), (1, [2, 3]), (2, [3, 5]), (3, [3, 5, 6]), (9, [3, 5, 6])):
+        settings = SETTINGS.model_copy(update={"seeds": [1, 2, 3], "restarts": restarts})
+        found = outcome(texts, settings, scripted)
+        assert [run.seed for run in found.counted] == counted, restarts
+        assert len(found.records) == 3 + min(restarts, 3)
+    assert {one["seed"]: one.get("replaced_by") for one in found.records} == {
+        1: 4,
+        2: 5,
+        3: None,
+        4: 6,
+        5: None,
+        6: None,
+    }
+    assert said_of(found) == "median of 3 seeds; 1 of 6 collapsed; 2 of 6 diverged"
+
+
+def test_what_collapsed_counts_again_where_all_that_was_tried_instead_diverged(texts: Examples) -> None:
+    for seeds, scripted, counted in (
+        ([1], {1: 0.5, 2: None, 3: None}, [1]),
+        ([1], {1: 0.5, 2: 0.5, 3: None}, [2]),
+        ([1, 2], {1: 0.5, 2: 0.9, 3: None, 4: None}, [1, 2]),
+        ([1, 2], {1: 0.5, 2: None, 3: 0.9, 4: None}, [3]),
+    ):
+        settings = SETTINGS.model_copy(update={"seeds": seeds, "restarts": 2})
+        found = outcome(texts, settings, scripted)
+        assert sorted(run.seed for run in found.counted) == counted, scripted
+        assert found.chosen.seed == counted[0]
+
+
+def test_what_diverged_is_never_the_best_of_a_grid(texts: Examples) -> None:
+    grid = Grid(batch=[8, 16, 32], learning_rate=[0.5], epochs=[1])
+    settings = SETTINGS.model_copy(update={"protocol": "paper", "grid": grid})
+    scripted = {(8, 1): None, (8, 2): None, (16, 1): None, (16, 2): 0.95, (32, 1): 0.9, (32, 2): 0.8}
+    found = outcome(texts, settings, scripted, tunable=True)
+    assert (found.of, found.chosen.settings.batch, found.chosen.seed) == ("best", 16, 2)
+    assert [run.seed for run in found.counted] == [2]
+    point = {"batch": 8, "learning_rate": 0.5, "epochs": 1}
+    assert found.records[0] == {"seed": 1, "score": None, "collapsed": False, "diverged_at": 7, **point}
+    assert said_of(found) == "best of 6 on dev; 3 of 6 diverged"
+
+
+def test_only_where_all_diverge_is_it_an_error_that_names_where_the_rate_came_from(texts: Examples) -> None:
+    step = "a training diverged at step 7: the loss is nan"
+    with pytest.raises(FirthError) as raised:
+        outcome(texts, SETTINGS.model_copy(update={"seeds": [1]}), {1: None})
+    assert str(raised.value) == f"{step}; lower evaluation.finetuning.learning_rate (now 0.003)"
+    with pytest.raises(FirthError) as raised:
+        outcome(texts, SETTINGS.model_copy(update={"restarts": 1}), {1: None, 2: None, 3: None})
+    all_of_them = "model-finetuned: all 3 trainings diverged; the first: "
+    assert str(raised.value) == f"{all_of_them}{step}; lower evaluation.finetuning.learning_rate (now 0.003)"
+    grid = Grid(batch=[8], learning_rate=[0.5, 0.25], epochs=[1])
+    settings = SETTINGS.model_copy(update={"protocol": "paper", "grid": grid})
+    with pytest.raises(FirthError) as raised:
+        outcome(texts, settings, {(8, 1): None, (8, 2): None}, tunable=True)
+    all_of_them = "model-finetuned: all 4 trainings diverged; one of the lowest rate: "
+    assert str(raised.value) == f"{all_of_them}{step}; lower evaluation.grid.learning_rate (now 0.25)"
+
+
+def diverging(seeds: list[int], monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Fine-tunings with these seeds meet a loss that is no number; the seeds of all that are begun."""
+    begun, real = [], learners.finetune
+
+    def finetune(
+        encoder: BertEncoder, train: Reading, targets: Any, settings: Finetuning, seed: int, *more: Any
+    ) -> Any:
+        begun.append(seed)
+        if seed not in seeds:
+            return real(encoder, train, targets, settings, seed, *more)
+        encoder = BertEncoder(bert())
+        with torch.no_grad():
+            encoder.bert.model.encoder.embeddings.tokens.weight.fill_(torch.inf)
+        return real(encoder, train, targets, settings, seed, *more)
+
+    monkeypatch.setattr(learners, "finetune", finetune)
+    return begun
+
+
+def test_an_evaluation_goes_on_after_a_training_that_diverged(
+    tmp_path: Path, texts: Examples, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = diverging([2, 5], monkeypatch)
+    settings = SETTINGS.model_copy(update={"seeds": [1, 2, 3], "ensemble": True})
+    cells = Cells(tmp_path / "cells")
+    scored = score_task(texts, {"model": MODEL}, settings, cells)
+    row, ensemble = scored.results["systems"]
+    assert row["runs"][1] == {"seed": 2, "score": None, "collapsed": False, "diverged_at": 1}
+    assert row["seeds"] == [row["runs"][0]["score"], row["runs"][2]["score"]]
+    assert row["score"] == min(row["seeds"])
+    assert ensemble["ensemble_of"] == [1, 3]
+    assert re.search("model-finetuned, seed 2: .*: fine-tuning diverged at step 1: ", capsys.readouterr().err)
+    assert any("median of 2 seeds that ended" in line and "1 of 3 diverged" in line for line in summary(scored.results))
+    assert len(list((tmp_path / "cells").iterdir())) == 2, "nothing is kept of what diverged"
+    again = score_task(texts, {"model": MODEL}, settings, cells)
+    assert begun == [1, 2, 3, 2]
+    assert dumps(again.results) == dumps(scored.results)
+
+
+def test_a_grid_that_diverges_names_its_own_rates(texts: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    diverging([1], monkeypatch)
+    grid = Grid(batch=[16], learning_rate=[0.5], epochs=[1])
+    settings = SETTINGS.model_copy(update={"protocol": "paper", "grid": grid, "seeds": [1]})
+    with pytest.raises(FirthError, match=r"lower evaluation\.grid\.learning_rate \(now 0\.5\)$"):
+        score_task(texts, {"model": MODEL}, settings)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from firth.bert.dropout import Dropout
 from firth.config.usages import Finetuning
 from firth.tasks.encoders.contextual import BertEncoder
 from firth.tasks.encoders.reading import Reading
+from firth.tasks.learning.divergence import DivergedError
 from firth.tasks.learning.finetune import Finetuned, finetune
 from firth.tasks.learning.heads import Targets, new_head
 from firth.tasks.usages.problems import problem_of
@@ -101,3 +103,28 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, encoder: BertEncoder
         if one.dim() > 1:
             assert not torch.equal(one, different)
     assert torch.equal(first.head.weight, again.head.weight)
+
+
+@pytest.mark.parametrize("first", [1, 4])
+def test_a_gradient_that_is_no_number_ends_a_training_before_it_spoils_the_weights(
+    tmp_path: Path, encoder: BertEncoder, first: int
+) -> None:
+    """The loss would say so at the next step only; after the last one there would be a model of nothing."""
+    train, targets, _ = readings(tmp_path, encoder)
+
+    class Steep:
+        columns, usable = targets.columns, targets.usable
+        steps = 0
+
+        def loss(self, logits: torch.Tensor, batch: Sequence[int], reading: Reading) -> torch.Tensor:
+            self.steps += 1
+            zero = logits.sum() * 0.0
+            return targets.loss(logits, batch, reading) + (zero.sqrt() if self.steps == first else zero)
+
+    assert len(targets.usable) == 60, "four steps an epoch"
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    with pytest.raises(
+        DivergedError, match=rf"diverged at step {first}: the gradient's norm is nan; lower a\.rate"
+    ) as raised:
+        finetune(encoder, train, Steep(), settings, 1, None, "a.rate")
+    assert raised.value.step == first

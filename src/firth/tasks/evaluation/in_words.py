@@ -7,19 +7,33 @@ from typing import Any
 
 
 def how_scored(system: Mapping[str, Any]) -> str:
-    """In words, what the score of a system of `results.json` is of: `median of 5 seeds; 1 of 5 collapsed`."""
+    """In words, what the score of a system of `results.json` is of: `median of 5 seeds; 1 of 5 collapsed`.
+
+    A seed whose training diverged and was not replaced has no score, and the median is of the others: `median of 2
+    seeds that ended; 1 of 3 diverged`.
+    """
     runs = system.get("runs", [])
     if "ensemble_of" in system:
         return f"ensemble of {len(system['ensemble_of'])}"
     if system.get("score_is") == "best":
         said = f"best of {len(runs)} on dev"
     else:
-        counted = [run for run in runs if "replaced_by" not in run] or system["seeds"]
-        said = f"median of {len(counted)} seeds" if len(counted) > 1 else "one seed"
+        counted = [run for run in runs if "replaced_by" not in run]
+        ended = [run for run in counted if "diverged_at" not in run]
+        count = len(counted) or len(system["seeds"])
+        said = f"median of {count} seeds" if count > 1 else "one seed"
+        if len(ended) < len(counted):
+            said = f"median of {len(ended)} seeds that ended" if len(ended) > 1 else "the one seed that ended"
     if any("epoch" in run for run in runs):
         said += ", epoch chosen on dev"
-    collapsed = sum(run["collapsed"] for run in runs)
-    return f"{said}; {collapsed} of {len(runs)} collapsed" if collapsed else said
+    return "; ".join([said, *(f"{count} of {len(runs)} {how}" for how, count in failures(system).items())])
+
+
+def failures(system: Mapping[str, Any]) -> dict[str, int]:
+    """How many of a system's trainings failed in each way, `collapsed` and `diverged`; no way that none did."""
+    runs = system.get("runs", [])
+    counts = {"collapsed": sum(run["collapsed"] for run in runs), "diverged": sum("diverged_at" in run for run in runs)}
+    return {how: count for how, count in counts.items() if count}
 
 
 def protocol_in_words(settings: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ class Learner:
     dev: Reading
     details: dict[str, Any]
     learn: Callable[[int, Finetuning], Learned]
-    """Seed and settings (which only a fine-tuned BERT heeds) to what is learned."""
+    """Seed and settings (which only a fine-tuned BERT heeds) to what is learned; DivergedError where nothing is."""
     identity: Callable[[], dict[str, Any]] | None = None
     """What a training depends on besides task, settings, seed and code. None: a head that takes seconds to train; it
     is neither kept nor looked at for a collapse."""
@@ -84,7 +84,7 @@ def learners(
         elif mode == "frozen":
             yield made(_frozen(encoder, train, dev, targets, settings))
         elif isinstance(encoder, BertEncoder):
-            learn = _finetuned(encoder, train, dev, targets, score, seen)
+            learn = _finetuned(encoder, train, dev, targets, score, settings.rate_from, seen)
             yield made(learn, partial(bert_identity, encoder), tunable=True)
         elif isinstance(encoder, StaticEncoder):
             learn = _tuned(encoder, train, dev, targets, settings, source.label)
@@ -107,16 +107,17 @@ def _finetuned(
     dev: Reading,
     targets: Targets,
     score: Callable[[Floats], float],
+    rate_from: str,
     seen: Seen | None,
 ) -> Learn:
     def learn(seed: int, settings: Finetuning) -> Learned:
         if not settings.early_stopping:
-            trained = finetune(encoder, train, targets, settings, seed)
+            trained = finetune(encoder, train, targets, settings, seed, None, rate_from)
             if seen is not None:
                 seen(seed, settings, trained)
             return Learned(trained.logits(dev))
         best = BestEpoch(dev, score)
-        finetune(encoder, train, targets, settings, seed, best)
+        finetune(encoder, train, targets, settings, seed, best, rate_from)
         return best.learned
 
     return learn

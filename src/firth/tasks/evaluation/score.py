@@ -50,6 +50,7 @@ def score_task(
 
     Raises:
         DataError: the examples leave nothing to learn or to score.
+        FirthError: all trainings of a system diverged.
     """
     problem = problem_of(examples)
     metric = examples.manifest["metric"]
@@ -133,7 +134,7 @@ def _records(examples: Examples, problem: Problem, predicted: list[Any], measure
     ]
 
 
-def _plain(value: float | int) -> float | int:
+def _plain(value: float | None) -> float | None:
     return _rounded(value) if isinstance(value, float) else value
 
 

@@ -67,7 +67,7 @@ def keep(
         raise FirthError(f"{source.label}: word vectors; what is kept is a fine-tuned BERT")
     problem = problem_of(examples)
     with threads(settings.threads):
-        trained = found or _trained(problem, examples, encoder, tuning, seed, epoch)
+        trained = found or _trained(problem, examples, encoder, tuning, seed, epoch, settings.rate_from)
         dev = problem.read(encoder, examples.dev)
         predicted = problem.predict(trained.logits(dev), dev)
     manifest = examples.manifest
@@ -110,9 +110,14 @@ def _settings_of(row: Mapping[str, Any], settings: Evaluation) -> tuple[Finetuni
 
 
 def _trained(
-    problem: Problem, examples: Examples, encoder: BertEncoder, tuning: Finetuning, seed: int, epoch: int | None
+    problem: Problem,
+    examples: Examples,
+    encoder: BertEncoder,
+    tuning: Finetuning,
+    seed: int,
+    epoch: int | None,
+    rate_from: str,
 ) -> Finetuned:
     train = problem.read(encoder, examples.train)
-    return finetune(
-        encoder, train, problem.targets(train), tuning, seed, None if epoch is None else lambda _, done: done == epoch
-    )
+    until = None if epoch is None else lambda _, done: done == epoch
+    return finetune(encoder, train, problem.targets(train), tuning, seed, until, rate_from)

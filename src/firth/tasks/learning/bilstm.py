@@ -101,7 +101,7 @@ def train_bilstm(
     The same seed gives the same bytes on the same number of threads.
 
     Raises:
-        FirthError: the loss is not finite.
+        DivergedError: the loss or its gradient is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):

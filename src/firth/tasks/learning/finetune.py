@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
 from firth.bert.model import Encoder as Model
 from firth.config.usages import Finetuning
-from firth.errors import FirthError
 from firth.progress import Meter
 from firth.tasks.encoders.contextual import BertEncoder
 from firth.tasks.encoders.reading import Floats, Reading
 from firth.tasks.encoders.sequences import tokens_of
+from firth.tasks.learning.batches import shuffled
+from firth.tasks.learning.divergence import check_finite
 from firth.tasks.learning.heads import Targets, new_head
 
-POOL = 16
-"""Batches among which examples are sorted by length, so that few tokens are padding."""
 CLIP = 1.0
+"""Largest norm of a gradient."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +48,16 @@ def finetune(
     settings: Finetuning,
     seed: int,
     after_epoch: AfterEpoch | None = None,
+    rate_from: str = "evaluation.finetuning.learning_rate",
 ) -> Finetuned:
     """Train a copy of the encoder; the one that is given stays as it is. The same seed gives the same weights.
 
     AdamW with decay on matrices only, warm-up and linear decay, gradients clipped to norm 1, the model's own dropout.
-    What `after_epoch` draws at random changes nothing of the training.
+    What `after_epoch` draws at random changes nothing of the training. `rate_from` is the parameter that a message
+    names as the one that the learning rate came from.
 
     Raises:
-        FirthError: the loss is not finite.
+        DivergedError: the loss or its gradient is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     model = copy.deepcopy(encoder.bert.model.encoder)
@@ -75,21 +78,19 @@ def finetune(
         optimizer, lambda step: (step + 1) / warmup if step < warmup else (steps - step) / max(1, steps - warmup)
     )
     finetuned = Finetuned(encoder, model, head)
-    with torch.random.fork_rng(devices=[]), Meter(f"{encoder.title}: fine-tuning", steps, "steps") as meter:
+    sizes = np.array([tokens_of(one) for one in reading.inputs], np.int64)
+    title, rates = f"{encoder.title}: fine-tuning", {rate_from: settings.learning_rate}
+    with torch.random.fork_rng(devices=[]), Meter(title, steps, "steps") as meter:
         torch.manual_seed(seed)  # dropout draws from torch's own generator
         for epoch in range(1, settings.epochs + 1):
             model.train()
-            for batch in _batches(reading, targets, settings.batch, generator):
+            for batch in shuffled(targets.usable, sizes, settings.batch, generator):
                 optimizer.zero_grad()
                 rows = encoder.forward(model, [reading.inputs[number] for number in batch], packed=True)
                 loss = targets.loss(head(dropout(rows)), batch, reading)
-                if not torch.isfinite(loss):
-                    raise FirthError(
-                        f"fine-tuning diverged at step {meter.done + 1:.0f}: the loss is {loss.item()}; "
-                        f"lower evaluation.finetuning.learning_rate (now {settings.learning_rate})"
-                    )
                 loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(parameters, CLIP)
+                norm = nn.utils.clip_grad_norm_(parameters, CLIP)
+                check_finite(loss.item(), norm.item(), title, int(meter.done) + 1, rates)
                 optimizer.step()
                 schedule.step()
                 meter.advance(1, f"loss {loss.item():.3f}")
@@ -102,14 +103,3 @@ def finetune(
 def _told(after_epoch: AfterEpoch, finetuned: Finetuned, epoch: int) -> bool:
     with torch.random.fork_rng(devices=[]):
         return after_epoch(finetuned, epoch)
-
-
-def _batches(reading: Reading, targets: Targets, size: int, generator: torch.Generator) -> Iterator[list[int]]:
-    """All usable examples once, in shuffled batches of like length."""
-    order = targets.usable[torch.randperm(len(targets.usable), generator=generator).numpy()].tolist()
-    batches: list[list[int]] = []
-    for start in range(0, len(order), size * POOL):
-        pool = sorted(order[start : start + size * POOL], key=lambda number: -tokens_of(reading.inputs[number]))
-        batches += [pool[at : at + size] for at in range(0, len(pool), size)]
-    for number in torch.randperm(len(batches), generator=generator).tolist():
-        yield batches[number]

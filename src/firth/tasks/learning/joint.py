@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from firth.errors import FirthError
 from firth.progress import Meter
 from firth.tasks.encoders.reading import Floats, Integers, Reading
+from firth.tasks.learning.batches import shuffled
+from firth.tasks.learning.divergence import check_finite
 from firth.tasks.learning.heads import Targets
 
-POOL = 16
-"""Batches among which inputs are sorted by length, so that few tokens are padding."""
 CLIP = 5.0
 """Largest norm of a gradient."""
 AT_ONCE = 4096
@@ -59,26 +58,23 @@ def train_jointly(
         title: what the progress line says.
 
     Raises:
-        FirthError: the loss is not finite.
+        DivergedError: the loss or its gradient is not finite.
     """
     settings = [{"params": list(g.parameters), "lr": g.learning_rate, "weight_decay": g.weight_decay} for g in groups]
     optimizer = torch.optim.AdamW(settings, fused=True)
     parameters = [parameter for group in groups for parameter in group.parameters]
+    rates = {group.setting: group.learning_rate for group in groups}
     steps = epochs * -(-len(targets.usable) // batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / steps)
     network.train()
     with Meter(title, steps, "steps") as meter:
         for _ in range(epochs):
-            for numbers in _batches(targets.usable, sizes, batch, generator):
+            for numbers in shuffled(targets.usable, sizes, batch, generator):
                 optimizer.zero_grad()
                 loss = targets.loss(outputs(numbers), numbers, reading)
-                if not torch.isfinite(loss):
-                    rates = " or ".join(f"{group.setting} (now {group.learning_rate})" for group in groups)
-                    raise FirthError(
-                        f"{title} diverged at step {meter.done + 1:.0f}: the loss is {loss.item()}; lower {rates}"
-                    )
                 loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(parameters, CLIP)
+                norm = nn.utils.clip_grad_norm_(parameters, CLIP)
+                check_finite(loss.item(), norm.item(), title, int(meter.done) + 1, rates)
                 optimizer.step()
                 schedule.step()
                 meter.advance(1, f"loss {loss.item():.3f}")
@@ -97,17 +93,6 @@ def all_outputs(outputs: Callable[[list[int]], Tensor], reading: Reading, sizes:
                 found[starts[number] : starts[number + 1]] = rows[done : done + count]
                 done += count
     return found
-
-
-def _batches(usable: Integers, sizes: Integers, batch: int, generator: torch.Generator) -> Iterator[list[int]]:
-    """All usable inputs once, in shuffled batches of like length."""
-    order = usable[torch.randperm(len(usable), generator=generator).numpy()].tolist()
-    batches: list[list[int]] = []
-    for start in range(0, len(order), batch * POOL):
-        pool = sorted(order[start : start + batch * POOL], key=lambda number: -int(sizes[number]))
-        batches += [pool[at : at + batch] for at in range(0, len(pool), batch)]
-    for number in torch.randperm(len(batches), generator=generator).tolist():
-        yield batches[number]
 
 
 def _blocks(sizes: Integers) -> Iterator[list[int]]:

@@ -59,7 +59,7 @@ def train_vectors(
     """Train a copy of the vectors and a head; the same seed gives the same bytes on the same number of threads.
 
     Raises:
-        FirthError: the loss is not finite.
+        DivergedError: the loss or its gradient is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     network = TunedVectors(encoder, reading, targets.columns, generator)
