@@ -2,14 +2,15 @@
 
     python -m bench.finetune --quick                           # 192 examples, two epochs, about 4 minutes on 2 cores
     python -m bench.finetune --data DATA --json speed.json     # all of MRPC, three epochs, five seeds
-    python -m bench.finetune --data DATA --task glue/sst-2 --examples 512 --peer longest    # scores worth comparing
+    python -m bench.finetune --data DATA --task glue/sst-2,glue/cola --examples 1000 --learning-rate 1e-4 \
+        --peer longest --head mean --no-features    # the same model on both sides: scores worth comparing
 
 The encoder is all-MiniLM-L6-v2 out of its wheel, or the one in `--model`. DATA, by default $FIRTH_DATA, holds MRPC and
 SQuAD 1.1 as they are distributed (`glue/MRPC/train.tsv`, `squad/dev-v1.1.json`, …, also packed); without it the demo's
 package data stand in, BoolQ and Disfl-QA. The peer's scripts pad to the task's length, or to the longest of a batch.
 Timed is the training and the prediction of the dev side; scores are those of the dev side after each training. Our
-text's vector is the mean of its tokens', the peer's the pooled [CLS]. Of SQuAD the making of features is timed: windows
-of the texts, and where the answers lie in them.
+text's vector is the mean of its tokens', the peer's the pooled [CLS] unless `--head` says otherwise. Of SQuAD the
+making of features is timed: windows of the texts, and where the answers lie in them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 
 import torch
 from bench.pretraining import write
-from bench.trainer import PADDINGS, Clock, Padding, Run, Script, squad_features, tokenizer_of
+from bench.trainer import PADDINGS, Clock, Head, Padding, Run, Script, squad_features, tokenizer_of
 from pydantic import TypeAdapter
 
 from firth.canonical import file_sha256
@@ -100,12 +101,13 @@ def of_classes(
     count: int,
     clock: Clock,
     paddings: Sequence[Padding] = PADDINGS,
+    head: Head = "pooler",
 ) -> list[Record]:
     """Speed and accuracy, a seed a run, against each way of padding."""
     ours = Ours(BertEncoder(load_model(folder), workers=count), examples, settings, count, clock)
     train, dev = columns(examples.train, ours.labels), columns(examples.dev, ours.labels)
     length = int(examples.manifest["length"])
-    peers = [Script(folder, train, dev, settings, length, padding, clock) for padding in paddings]
+    peers = [Script(folder, train, dev, settings, length, padding, clock, head) for padding in paddings]
     own, others = list[Run](), [list[Run]() for _ in peers]
     for seed in range(1, seeds + 1):
         own.append(ours.run(seed))
@@ -159,6 +161,13 @@ def record(case: str, metric: str, runs: Sequence[tuple[float, float]], digits: 
     }
 
 
+def shown(records: Sequence[Record]) -> Sequence[Record]:
+    """Print them."""
+    for one in records:
+        print(f"{one['case']}: {one['ours']:,} against {one['peer']:,} {one['metric']}, x{one['ratio']}", flush=True)
+    return records
+
+
 def examples_of(name: str, instead: str, data: Path | None, **changed: Any) -> Examples:
     """The official set `name` in `data`, or without a folder the demo's task `instead`, with what is `changed`."""
     if data is None:
@@ -179,12 +188,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few examples, two epochs, three seeds")
     parser.add_argument("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help="default $FIRTH_DATA")
-    parser.add_argument("--task", help="an official set of texts or pairs with classes; default glue/mrpc")
+    parser.add_argument("--task", help="official sets of texts or pairs with classes, with commas; default glue/mrpc")
     parser.add_argument("--examples", type=int, help="to train on, a seeded subset; default 192 (quick) or all")
     parser.add_argument("--epochs", type=int, help="default 2 (quick) or 3")
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument(
         "--peer", choices=("both", "longest"), default="both", help="ways of padding: both, or the faster"
+    )
+    parser.add_argument(
+        "--head",
+        choices=("pooler", "mean"),
+        default="pooler",
+        help="the peer's: the scripts' own, or the mean of the tokens as ours, which makes both models the same",
+    )
+    parser.add_argument(
+        "--no-features", action="store_true", help="leave SQuAD's features out, where only scores are asked for"
     )
     parser.add_argument("--model", type=Path, help="folder of a BERT in Hugging Face's form")
     parser.add_argument("--seeds", type=int, help="that many: a run each; default 3 (quick) or 5")
@@ -210,25 +228,13 @@ def main() -> None:
     )
     os.environ["RAYON_NUM_THREADS"] = str(options.threads)
     torch.set_num_threads(options.threads)
-    records = []
     texts, spans = options.data and options.data / "glue", options.data and options.data / "squad"
-    for found in (
-        of_features(examples_of("squad", "disflqa", spans, **SQUAD_WINDOW), folder, seeds, clock),
-        of_classes(
-            examples_of(options.task or "glue/mrpc", "boolq", texts, **few),
-            folder,
-            settings,
-            seeds,
-            options.threads,
-            clock,
-            paddings,
-        ),
-    ):
-        for one in found:
-            print(
-                f"{one['case']}: {one['ours']:,} against {one['peer']:,} {one['metric']}, x{one['ratio']}", flush=True
-            )
-        records += found
+    records = list[Record]()
+    if not options.no_features:
+        records += shown(of_features(examples_of("squad", "disflqa", spans, **SQUAD_WINDOW), folder, seeds, clock))
+    for task in (options.task or "glue/mrpc").split(","):
+        examples = examples_of(task, "boolq", texts, **few)
+        records += shown(of_classes(examples, folder, settings, seeds, options.threads, clock, paddings, options.head))
     write(records, options.json)
 
 

@@ -24,7 +24,7 @@ from firth.bert.folder import Bert
 from firth.bert.model import Encoder as Model
 from firth.canonical import file_sha256, write_json
 from firth.config.tasks import AnyTask
-from firth.config.usages import Evaluation, Finetuning
+from firth.config.usages import MOST_SANE_EPOCHS, Evaluation, Finetuning
 from firth.encode.load import folder_digest, load_model
 from firth.errors import FirthError
 from firth.tasks.encoders.contextual import BertEncoder
@@ -87,13 +87,18 @@ def main() -> None:
     parser.add_argument("--accelerator", choices=("auto", "cpu"), default="auto")
     parser.add_argument("--quick", action="store_true", help="CoLA, MRPC and RTE, 1,000 examples each, one epoch")
     parser.add_argument("--train-examples", type=int, default=10_000, help="of a task at most; a seeded subset")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3, help=f"{MOST_SANE_EPOCHS} at most")
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[1])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     if options.quick:
         options.tasks, options.train_examples, options.epochs = "CoLA,MRPC,RTE", 1000, 1
+    if not 1 <= options.epochs <= MOST_SANE_EPOCHS:
+        parser.error(
+            f"--epochs {options.epochs}: 1 to {MOST_SANE_EPOCHS}; to train longer, `firth evaluate --protocol paper` "
+            "with evaluation.grid.epochs"
+        )
     recipe = {name: getattr(options, name) for name in ("train_examples", "epochs", "learning_rate", "seeds")}
     stamp, done = {"weights": folder_digest(options.model), "recipe": recipe}, dict[str, Any]()
     if options.json.is_file():

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from torch import Tensor, nn
 
 from firth.config.usages import Finetuning
 from firth.errors import FirthError
 from firth.tasks.encoders.reading import Floats
+
+Head = Literal["pooler", "mean"]
+"""Of the peer: as the scripts have it, on the pooled [CLS]; or as ours, on the mean of the tokens."""
 
 Padding = Literal["to the task's length", "to a batch's longest"]
 PADDINGS: tuple[Padding, ...] = ("to the task's length", "to a batch's longest")
@@ -49,10 +53,12 @@ class Script:
         length: int,
         padding: Padding,
         clock: Clock = time.perf_counter,
+        head: Head = "pooler",
     ) -> None:
         if importlib.util.find_spec("accelerate") is None:
             raise FirthError("transformers' Trainer, the peer here, needs accelerate: pip install accelerate")
         self.folder, self.settings, self.padding, self.length, self.clock = folder, settings, padding, length, clock
+        self.head = head
         self.tokenizer = tokenizer_of(folder)
         self.train, self.dev = self._cut(train), self._cut(dev)
         self.labels = len(set(train["label"]))
@@ -60,7 +66,6 @@ class Script:
     def run(self, seed: int) -> Run:
         """Train and predict."""
         from transformers import (
-            AutoModelForSequenceClassification,
             DataCollatorWithPadding,
             PrinterCallback,
             Trainer,
@@ -72,7 +77,7 @@ class Script:
         settings = self.settings
         steps = settings.epochs * -(-len(self.train) // settings.batch)
         set_seed(seed)
-        model = AutoModelForSequenceClassification.from_pretrained(self.folder, num_labels=self.labels)
+        model = self._model()
         padded = self.padding == PADDINGS[0]
         with tempfile.TemporaryDirectory() as scratch:
             arguments = TrainingArguments(
@@ -90,6 +95,14 @@ class Script:
             logits = trainer.predict(self.dev).predictions
             return Run(trained - started, self.clock() - trained, np.asarray(logits, np.float32))
 
+    def _model(self) -> Any:
+        """The encoder with a new head."""
+        from transformers import AutoModel, AutoModelForSequenceClassification
+
+        if self.head == "pooler":
+            return AutoModelForSequenceClassification.from_pretrained(self.folder, num_labels=self.labels)
+        return MeanOfTokens(AutoModel.from_pretrained(self.folder, add_pooling_layer=False), self.labels)
+
     def _cut(self, columns: Columns) -> Any:
         from datasets import Dataset
 
@@ -104,6 +117,24 @@ class Script:
             )
 
         return Dataset.from_dict(columns).map(pieces, batched=True, remove_columns=names)
+
+
+class MeanOfTokens(nn.Module):
+    """An encoder of `transformers` and a linear layer on the mean of its last layer's tokens: our model as theirs."""
+
+    def __init__(self, encoder: Any, labels: int) -> None:
+        super().__init__()
+        self.encoder, self.dropout = encoder, nn.Dropout(encoder.config.hidden_dropout_prob)
+        self.classifier = nn.Linear(encoder.config.hidden_size, labels)
+        nn.init.normal_(self.classifier.weight, 0.0, encoder.config.initializer_range)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, labels: Tensor, attention_mask: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
+        """`loss` () and `logits` (N, labels)."""
+        tokens = self.encoder(attention_mask=attention_mask, **inputs).last_hidden_state  # (N, L, width)
+        there = attention_mask.unsqueeze(-1).to(tokens.dtype)  # (N, L, 1)
+        logits = self.classifier(self.dropout((tokens * there).sum(dim=1) / there.sum(dim=1)))
+        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
 
 
 def tokenizer_of(folder: Path) -> Any:

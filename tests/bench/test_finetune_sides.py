@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from bench.finetune import Ours, columns, examples_of, record
-from bench.trainer import squad_features, tokenizer_of
+from bench.trainer import MeanOfTokens, squad_features, tokenizer_of
 from usage_examples import bert, draw
 from usage_examples import examples_of as made_examples
 
 from firth.bert.folder import save
 from firth.config.usages import Finetuning
+from firth.encode.interchange import write_hf
+from firth.encode.load import load_model
 from firth.errors import FirthError
 from firth.tasks.encoders.contextual import BertEncoder
 from firth.tasks.usages.answering import Answering
@@ -47,6 +50,24 @@ def test_the_peer_learns_the_classes_that_we_learn(tmp_path: Path, kind: str, na
     assert run.training > 0
     assert run.prediction > 0
     assert run.logits.shape == (10, 2)
+
+
+def test_with_the_mean_of_tokens_both_sides_are_one_model(tmp_path: Path) -> None:
+    from transformers import AutoModel
+
+    folder = tmp_path / "model"
+    write_hf(bert(), folder)
+
+    examples = made_examples(tmp_path, "pair", draw("pair", 20, 1), draw("pair", 10, 2))
+    ours = Ours(BertEncoder(load_model(folder)), examples, Finetuning(epochs=1), 1, time.perf_counter)
+    theirs = MeanOfTokens(AutoModel.from_pretrained(folder, add_pooling_layer=False), 2).eval()
+    tokenizer = tokenizer_of(folder)
+    pairs = columns(examples.dev, ours.labels)
+    batch = tokenizer(pairs["first"], pairs["second"], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        logits = theirs(labels=torch.tensor(pairs["label"]), **batch)["logits"].numpy()
+    found = ours.encoder.features_of(ours.encoder.bert.model.encoder, ours.dev, theirs.classifier)
+    np.testing.assert_allclose(found, logits, atol=1e-5)
 
 
 def test_only_classes_are_compared(tmp_path: Path) -> None:

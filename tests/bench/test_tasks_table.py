@@ -26,6 +26,8 @@ OTHER = {
 
 def test_a_cell_says_how_sure_it_is() -> None:
     assert cell(SYSTEM) == "80.0 ± 1.0 (1 collapsed)"
+    runs = [*SYSTEM["runs"], {"collapsed": False, "diverged_at": 3}]  # type: ignore[misc]
+    assert cell({**SYSTEM, "runs": runs}) == "80.0 ± 1.0 (1 collapsed, 1 diverged)"
     assert cell({**SYSTEM, "seeds": [0.8], "runs": [], "tie_with_majority": True}) == "80.0 ≈"
 
 
