@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 from usage_examples import bert, draw, examples_of, vectors
 
 from firth.bert.folder import save
 from firth.cli import app
+from firth.commands.evaluate import _table
 from firth.commands.task_options import seeds_of
 from firth.config.load import preset_text
 from firth.encode.interchange import write_hf
@@ -285,3 +289,38 @@ def test_sets_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "say with --train which split" in said(*asked, "--task", "text")
     assert "leave one of them out" in said(*asked, "--task", "glue/cola", "--data", "GLUE")
     assert "--subset is of a data set on the hub" in said("words", "--task", "text", "--subset", "cola")
+
+
+def row(name: str, runs: list[dict[str, object]], score: float = 0.8, tie: bool = False) -> dict[str, object]:
+    made = [{"seed": seed, "score": score, "collapsed": False} | run for seed, run in enumerate(runs, 1)]
+    return {
+        "system": name, "score": score, "low": score - 0.05, "high": score + 0.05, "tie_with_majority": tie,
+        "seeds": [score], "score_is": "median", "runs": made,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "pearson_spearman"])
+def test_the_table_fits_a_terminal_of_100_columns(metric: str) -> None:
+    ended: dict[str, object] = {}
+    diverged: dict[str, object] = {"score": None, "diverged_at": 7}
+    collapsed: dict[str, object] = {"collapsed": True}
+    systems = [
+        row("bert-finetuned", [ended, ended]),
+        row("skipgram-finetuned-bilstm", [ended, ended, diverged], 0.5, tie=True),
+        row("reference-bilstm", [collapsed, ended, diverged, ended, ended]),
+    ]
+    what = "each word's most frequent tag in training, O for a new word"
+    stream = io.StringIO()
+    results = {"metric": metric, "majority": {"score": 0.5, "what": what}, "systems": systems}
+    Console(file=stream, width=100).print(_table(results))
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 100
+    cells = [re.split(r"  +", line.strip()) for line in lines]
+    assert [line for line in cells if len(line) == 5] == [
+        ["bert-finetuned", "0.800", "[0.750, 0.850]", "median of 2 seeds", "above"],
+        ["skipgram-finetuned-bilstm", "0.500", "[0.450, 0.550]", "median of 2 seeds that ended", "≈ majority"],
+        ["reference-bilstm", "0.800", "[0.750, 0.850]", "median of 4 seeds that ended", "above"],
+    ]
+    assert [line for line in cells if len(line) == 1 and "of" in line[0]] == [
+        ["1 of 3 diverged"], ["1 of 5 collapsed"], ["1 of 5 diverged"],
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -66,6 +67,38 @@ def test_each_kind_answers_as_the_kept_model(kept: Kept, tmp_path: Path, kind: s
     assert list(example.columns) == list(EXAMPLES[kind])
     assert len(model.predict(example)) == 1
     assert not [path for path in (tmp_path / "served").rglob("*") if path.suffix in (".pkl", ".pickle")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bars", [None, "true"])
+def test_of_mlflows_own_lines_only_warnings_are_shown(
+    kept: Kept,
+    tmp_path: Path,
+    bars: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    variable = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+    monkeypatch.delenv(variable, raising=False)
+    if bars is not None:
+        monkeypatch.setenv(variable, bars)
+    served, real = kept("text"), pyfunc().save_model
+    log = logging.getLogger("mlflow")
+    level = log.level
+    capfd.readouterr()
+    export_mlflow(served, tmp_path / "quiet")
+    assert capfd.readouterr() == ("", "")
+
+    def warns(**options: Any) -> None:
+        real(**options)
+        logging.getLogger("mlflow.pyfunc").warning("something is off")
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(pyfunc(), "save_model", warns)
+    with pytest.raises(FirthError, match="the disk is full"):
+        export_mlflow(served, tmp_path / "warned")
+    assert "WARNING mlflow.pyfunc: something is off" in capfd.readouterr().err
+    assert (log.level, os.environ.get(variable)) == (level, bars)
 
 
 @pytest.mark.slow

@@ -31,11 +31,12 @@ def promote(project: ScoredProject) -> Promotion:
     return promotion
 
 
-def test_a_replaced_seed_is_no_part_of_the_noise() -> None:
+def test_seeds_that_were_replaced_or_diverged_are_no_part_of_the_noise() -> None:
     runs = [
         {"seed": 1, "score": 0.8, "collapsed": False, "batch": 16},
         {"seed": 2, "score": 0.5, "collapsed": True, "batch": 16, "replaced_by": 3},
         {"seed": 3, "score": 0.7, "collapsed": False, "batch": 16},
+        {"seed": 4, "score": None, "collapsed": False, "diverged_at": 9, "batch": 16},
         {"seed": 1, "score": 0.6, "collapsed": False, "batch": 32},
     ]
     row = {"system": "bert-finetuned", "seeds": [0.8, 0.5, 0.7], "runs": runs, "details": {"batch": 16, "seed": 1}}

@@ -247,7 +247,7 @@ def _table(results: dict[str, Any]) -> Table:
 
     table = Table(box=None, pad_edge=False)
     table.add_column("", overflow="fold")
-    table.add_column(results["metric"], justify="right", no_wrap=True)
+    table.add_column(results["metric"].replace("_", "_\n"), justify="right", no_wrap=True)
     table.add_column("95%", no_wrap=True)
     table.add_column("score of")
     table.add_column("beside\nmajority", no_wrap=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,14 +66,16 @@ def export_mlflow(folder: Path, to: Path, most_rows: int | None = None, most_cha
 def _write(folder: Path, to: Path, form: Form, serving: tuple[str, ...], signature: Any, example: Any) -> None:
     import pandas as pd
 
+    save_model = pyfunc().save_model
     with (
         tempfile.TemporaryDirectory() as code,
         whole_folder(to, replaced=lambda _: False) as part,
         warnings.catch_warnings(),
+        _quiet(),
     ):
         # With pandas 3, writing an example and reading it back warns inside MLflow.
         warnings.simplefilter("ignore")
-        pyfunc().save_model(
+        save_model(
             path=str(part),
             python_model=str(form.module),
             artifacts={form.artifact: str(folder)},
@@ -79,6 +85,23 @@ def _write(folder: Path, to: Path, form: Form, serving: tuple[str, ...], signatu
             model_config=form.limits(),
             pip_requirements=form.requirements(),
         )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without MLflow's progress bars and notes on what goes well; its warnings and errors are shown."""
+    log, bars = logging.getLogger("mlflow"), "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+    level, before = log.level, os.environ.get(bars)
+    log.setLevel(max(level, logging.WARNING))
+    os.environ[bars] = "false"
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        if before is None:
+            del os.environ[bars]
+        else:
+            os.environ[bars] = before
 
 
 def _signature(kept: Kept) -> Any:

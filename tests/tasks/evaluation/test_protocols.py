@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def answering(examples: Examples, right: float) -> Learned:
 
 
 def outcome(
-    examples: Examples, settings: Evaluation, scripted: dict[Any, float | None], tunable: bool = False
+    examples: Examples, settings: Evaluation, scripted: Mapping[Any, float | None], tunable: bool = False
 ) -> Outcome:
     """Of trainings that score as `scripted` says, by seed, or by batch and seed; None: it diverges at its 7th step."""
 
