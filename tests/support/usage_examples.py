@@ -20,6 +20,7 @@ from firth.tasks.kept.keeping import keep
 from firth.tokens.vocabulary import Vocabulary
 from firth.tokens.words import split
 from firth.vectors.vectors import Vectors
+from firth.word2vec.matrix_files import save_matrices
 from firth.wordpiece.tokenizer import Tokenizer
 
 GOOD = ["warm", "funny", "moving", "sharp", "delightful", "brilliant"]
@@ -118,14 +119,23 @@ def sixty_and_thirty(folder: Path, kind: str, **manifest: Any) -> Examples:
     return examples_of(folder / "examples", kind, draw(kind, 60, 1), draw(kind, 30, 2), **manifest)
 
 
-def trained(folder: Path, kind: str, drawn: Examples | None = None, **settings: Any) -> tuple[Scored, Path]:
-    """A toy BERT, fine-tuned, scored and kept: the scores, and the kept model's folder."""
-    save_bert(folder / "bert", bert())
+def trained(
+    folder: Path, kind: str, drawn: Examples | None = None, words: bool = False, **settings: Any
+) -> tuple[Scored, Path]:
+    """A toy BERT, or `words`' vectors, fine-tuned, scored and kept: the scores, and the kept model's folder.
+
+    With other `modes` and `heads` it is the one system that these make.
+    """
+    if words:
+        found = vectors()
+        save_matrices(folder / "words", found.vocabulary, {"input": found.matrix})
+    else:
+        save_bert(folder / "bert", bert(layers=2 if settings.get("layers", "last") == "last" else 4))
     drawn = drawn or sixty_and_thirty(folder, kind)
     asked: dict[str, Any] = {"modes": ["finetuned"], "finetuning": SHORT, "seeds": [1, 2], "threads": 1} | settings
     evaluation = Evaluation(**asked)
-    source = from_folder(folder / "bert", "toy", evaluation)
+    source = from_folder(folder / ("words" if words else "bert"), "toy", evaluation)
     scored = score_task(drawn, {"toy": source}, evaluation)
-    (row,) = (row for row in scored.results["systems"] if row["system"] == "toy-finetuned")
+    (row,) = (row for row in scored.results["systems"] if "ensemble_of" not in row)
     keep(folder / "kept", drawn, source, evaluation, row)
     return scored, folder / "kept"

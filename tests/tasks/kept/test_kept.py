@@ -12,16 +12,14 @@ import pytest
 import torch
 from damage import flip
 from safetensors.numpy import load_file
-from usage_examples import SHORT, draw, examples_of, sixty_and_thirty, trained, vectors
+from usage_examples import SHORT, draw, examples_of, sixty_and_thirty, trained
 
 from firth.config.usages import Evaluation, Grid
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.tasks.encoders.sources import from_folder
 from firth.tasks.evaluation.score import score_task
 from firth.tasks.kept.folder import Kept, check_free, load
-from firth.tasks.kept.keeping import keep
 from firth.tasks.kept.predicting import predict, record
-from firth.word2vec.matrix_files import save_matrices
 
 KINDS = ["text", "pair", "number", "choice", "tagging", "span"]
 
@@ -109,7 +107,7 @@ def test_transformers_has_the_same_outputs(tmp_path: Path, kind: str, name: str)
     kept = load(folder)
     records = asked(kept, kind, 4)
     reading = kept.usage.read(kept.encoder, records)
-    ours = kept.encoder.features_of(kept.encoder.bert.model.encoder, reading, kept.head)
+    ours = kept.model.logits(reading)
     for number, item in enumerate(reading.inputs):
         with torch.inference_mode():
             said = theirs(torch.tensor([item.ids]), token_type_ids=torch.tensor([item.segments]))
@@ -179,14 +177,6 @@ def test_other_folders_are_not_written_over(tmp_path: Path) -> None:
     before = (folder / "model.safetensors").read_bytes()
     trained(tmp_path, "text", seeds=[2])
     assert (folder / "model.safetensors").read_bytes() != before
-
-
-def test_word_vectors_are_not_kept(tmp_path: Path) -> None:
-    found = vectors()
-    save_matrices(tmp_path / "words", found.vocabulary, {"input": found.matrix})
-    source = from_folder(tmp_path / "words", "words", Evaluation())
-    with pytest.raises(FirthError, match="words: word vectors; what is kept is a fine-tuned BERT"):
-        keep(tmp_path / "kept", sixty_and_thirty(tmp_path, "text"), source, Evaluation(), {"details": {"seed": 1}})
 
 
 @pytest.mark.parametrize("kind", ["text", "choice", "span"])

@@ -50,7 +50,7 @@ class Predictor(Protocol):
 
 
 class Task:
-    """A fine-tuned model that was kept. `best` above 0: the next best answers, too."""
+    """A model of a task that was kept. `best` above 0: the next best answers, too."""
 
     def __init__(self, kept: Kept, best: int | None = None) -> None:
         if best is not None and not kept.usage.ranked:

@@ -1,9 +1,4 @@
-"""A fine-tuned model that is kept: a folder with the encoder as `transformers` loads it, its head and its usage.
-
-Where the head is one that `transformers` has, too, with the same outputs, it lies among the weights under the name it
-has there: BertForQuestionAnswering for spans, BertForTokenClassification for tags. Else the folder is a BertModel with
-`head.safetensors` beside it: BertForSequenceClassification reads [CLS] through a pooler's tanh, which ours does not.
-"""
+"""A kept model: a folder with an encoder, what was learned on it or with it, and the usage (`task.json`)."""
 
 from __future__ import annotations
 
@@ -12,34 +7,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 import firth
-from firth.bert.folder import CONFIG, HEADS, NEW, WEIGHTS, Bert, read_weights, whole_folder, write_weights
-from firth.bert.model import Encoder as Model
-from firth.bert.model import Pretraining
+from firth.bert.folder import whole_folder
 from firth.canonical import file_sha256, read_json, write_json
-from firth.encode.interchange import read_parts, write_parts
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.encoders.static import StaticEncoder
+from firth.tasks.kept import parts
+from firth.tasks.kept.models import FINETUNED, FORMS, Form, Model
 from firth.tasks.usages.usage import KINDS, Usage
 
-FORMAT = "firth-task"
-TASK, HEAD = "task.json", "head.safetensors"
-SHARED = {"span": ("BertForQuestionAnswering", "qa_outputs"), "tagging": ("BertForTokenClassification", "classifier")}
-"""Kinds whose head is a layer of `transformers` on the last layer's rows: the class, and the layer's name."""
-ALONE = "BertModel"
+FORMAT, FURTHER = "firth-task", "firth-task-2"
+"""A fine-tuned BERT, as ever; and the other forms, which a Firth that does not know them must not take for one."""
+TASK = "task.json"
 
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """A fine-tuned model to answer with. `said` is what `task.json` holds."""
+    """A model to answer with. `said` is what `task.json` holds."""
 
     said: Mapping[str, Any]
     usage: Usage
-    encoder: BertEncoder
-    head: nn.Linear
+    form: Form
+    model: Model
 
     @property
     def kind(self) -> str:
@@ -47,55 +37,48 @@ class Kept:
         return str(self.said["kind"])
 
     @property
-    def transformers_class(self) -> str:
-        """What loads the folder there, head included; BertModel where the head is ours alone."""
-        return _shared(self.kind, self.encoder.layers)[0]
+    def encoder(self) -> BertEncoder | StaticEncoder:
+        """What reads the records."""
+        return self.model.encoder
 
     @property
-    def whole_in_transformers(self) -> bool:
-        """Whether that class has the head, too."""
-        return self.transformers_class != ALONE
+    def transformers_class(self) -> str | None:
+        """What loads the folder there, head included; BertModel where the head is ours alone; None for word vectors."""
+        if not isinstance(self.encoder, BertEncoder):
+            return None
+        return parts.described(self.form, self.said).transformers_class
+
+    @property
+    def in_words(self) -> str:
+        """What it is, and what `transformers` has of it."""
+        said = FORMS[self.form]
+        if self.transformers_class is None:
+            return said
+        ours = ", and a head of ours" if self.transformers_class == parts.ALONE else ""
+        return f"{said}: {self.transformers_class} of transformers{ours}"
 
 
-def save(folder: Path, encoder: BertEncoder, model: Model, head: nn.Linear, said: Mapping[str, Any]) -> None:
+def save(folder: Path, form: Form, model: Model, said: Mapping[str, Any]) -> None:
     """Write the folder, which appears complete or not at all; a kept model that is there is replaced.
 
     Args:
         folder: where; new, empty or a kept model's.
-        encoder: how the model is read.
-        model: the fine-tuned weights, in place of the encoder's own.
-        head: the layer on its rows.
+        form: which form of model it is.
+        model: the model.
         said: `kind`, `usage` (its attributes), and what else a reader should know; plain JSON values.
 
     Raises:
         FirthError: `folder` holds something else, or cannot be written.
     """
-    kind, further = said["kind"], {}
-    name, layer = _shared(kind, encoder.layers)
-    tensors = {"weight": head.weight.detach(), "bias": head.bias.detach()}
-    shape = encoder.bert.model.architecture
-    with torch.device("meta"):
-        whole = Pretraining(shape)
-    whole.encoder = model
-    bert = Bert(whole, encoder.bert.tokenizer, dict.fromkeys(HEADS, NEW))  # its other heads were not learned with it
-    if kind == "tagging":
-        names = [*said["usage"]["labels"], *(["X"] if said["usage"]["further"] else [])]
-        further = {
-            "id2label": {str(number): label for number, label in enumerate(names)},
-            "label2id": {label: number for number, label in enumerate(names)},
-        }
     with whole_folder(folder, replaced=is_kept) as part:
-        if layer:
-            write_parts(part, bert, name, {f"{layer}.{part_}": tensor for part_, tensor in tensors.items()}, further)
-        else:
-            write_parts(part, bert, name)
-            write_weights(part / HEAD, tensors)
+        about = parts.write(part, model, said)
         write_json(
             part / TASK,
             {
                 **said,
-                "format": FORMAT,
-                "encoder": {"pooling": encoder.pooling, "layers": encoder.layers},
+                **about,
+                "format": _format(form),
+                "form": form._asdict(),
                 "firth_version": firth.__version__,
                 "files": {path.name: file_sha256(path) for path in sorted(part.iterdir())},
             },
@@ -113,28 +96,17 @@ def load(folder: Path, workers: int = 1) -> Kept:
     if not path.is_file():
         raise DataError(f"not a kept model: it has no {TASK}; `firth evaluate … --save` writes one", folder)
     said = read_json(path)
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
-        raise DataError(f"format is {said.get('format') if isinstance(said, dict) else None!r}, not {FORMAT!r}", path)
+    if not _is_ours(said):
+        found = said.get("format") if isinstance(said, dict) else None
+        raise DataError(f"format is {found!r}, not {FORMAT!r} or {FURTHER!r}", path)
     try:
+        form = _form(said)
         usage = KINDS[said["kind"]](**said["usage"])
-        pooling, layers, files = said["encoder"]["pooling"], said["encoder"]["layers"], dict(said["files"])
+        about, files = parts.described(form, said), dict(said["files"])
     except (KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"{path}: not as Firth {firth.__version__} writes it ({error!r})") from None
-    for name, digest in files.items():
-        if Path(name).name != name or not (folder / name).is_file():
-            raise IntegrityError(f"{folder / name}: missing, but named in {TASK}")
-        if file_sha256(folder / name) != digest:
-            raise IntegrityError(f"{folder / name}: not the bytes that {TASK} names (torn or altered)")
-    if missing := [name for name in (CONFIG, WEIGHTS) if name not in files]:
-        raise IntegrityError(f"{path}: names no {missing[0]}")
-    bert, others = read_parts(folder)
-    _, layer = _shared(said["kind"], layers)
-    tensors = {part.removeprefix(f"{layer}."): tensor for part, tensor in others.items()} if layer else None
-    encoder = BertEncoder(bert, pooling, layers, "", workers)
-    head = _linear(
-        tensors if tensors is not None else read_weights(folder / HEAD), usage.columns, encoder.width, folder
-    )
-    return Kept(said, usage, encoder, head)
+    _check_files(folder, files, parts.needed(about))
+    return Kept(said, usage, form, parts.read(folder, about, usage.columns, workers))
 
 
 def is_kept(folder: Path) -> bool:
@@ -143,7 +115,7 @@ def is_kept(folder: Path) -> bool:
         said = read_json(folder / TASK)
     except IntegrityError:
         return False
-    return isinstance(said, dict) and said.get("format") == FORMAT
+    return _is_ours(said)
 
 
 def check_free(folder: Path) -> None:
@@ -157,16 +129,27 @@ def description(usage: Usage) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(usage).items()}  # type: ignore[call-overload]
 
 
-def _shared(kind: str, layers: str) -> tuple[str, str]:
-    """The class of `transformers`, and the head's name in it; none where the class is the bare encoder."""
-    return SHARED[kind] if kind in SHARED and layers == "last" else (ALONE, "")
+def _format(form: Form) -> str:
+    return FORMAT if form == FINETUNED else FURTHER
 
 
-def _linear(tensors: Mapping[str, Tensor], columns: int, width: int, folder: Path) -> nn.Linear:
-    head = nn.Linear(width, columns)
-    for name, wanted in head.state_dict().items():
-        if name not in tensors or tensors[name].shape != wanted.shape:
-            found = tuple(tensors[name].shape) if name in tensors else "missing"
-            raise IntegrityError(f"{folder}: the head's {name} is {found}, {TASK} makes it {tuple(wanted.shape)}")
-    head.load_state_dict({name: tensors[name].to(torch.float32) for name in head.state_dict()})
-    return head.eval()
+def _form(said: Mapping[str, Any]) -> Form:
+    """Folders from before there was a choice do not name theirs."""
+    form = Form(**said["form"]) if "form" in said else FINETUNED
+    if form not in FORMS or _format(form) != said["format"]:
+        raise ValueError(f"form {said.get('form')} of {said['format']}")
+    return form
+
+
+def _is_ours(said: Any) -> bool:
+    return isinstance(said, dict) and said.get("format") in (FORMAT, FURTHER)
+
+
+def _check_files(folder: Path, files: Mapping[str, str], needed: list[str]) -> None:
+    for name, digest in files.items():
+        if Path(name).name != name or not (folder / name).is_file():
+            raise IntegrityError(f"{folder / name}: missing, but named in {TASK}")
+        if file_sha256(folder / name) != digest:
+            raise IntegrityError(f"{folder / name}: not the bytes that {TASK} names (torn or altered)")
+    if missing := [name for name in needed if name not in files]:
+        raise IntegrityError(f"{folder / TASK}: names no {missing[0]}")

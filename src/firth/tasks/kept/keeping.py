@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from firth.config.usages import Evaluation, Finetuning
-from firth.errors import FirthError
+from firth.config.usages import Evaluation, Finetuning, HeadName, Mode
 from firth.tasks.encoders.contextual import BertEncoder, threads
 from firth.tasks.encoders.sources import Source
+from firth.tasks.encoders.static import StaticEncoder
 from firth.tasks.examples.files import Examples
 from firth.tasks.kept.folder import description, save
+from firth.tasks.kept.models import FINETUNED, Form, Model
+from firth.tasks.kept.training import trained
 from firth.tasks.learning.finetune import Finetuned, finetune
 from firth.tasks.usages.problems import Problem, problem_of
 
@@ -42,34 +44,43 @@ def keep(
     row: Mapping[str, Any],
     last: Last | None = None,
 ) -> dict[str, Any]:
-    """Write the fine-tuned model that has the score of `row` to `folder`; what was said about it in `task.json`.
+    """Write the model that has the score of `row` to `folder`; what was said about it in `task.json`.
 
     An evaluation keeps scores and outputs of its trainings, not weights: some of them may not even have been made, but
     found from before. So this one, of the seed and settings that the score is of, is made once more, to the same
-    weights, where it is not the one that `last` has seen.
+    weights, where it is not the fine-tuned BERT that `last` has seen.
 
     Args:
         folder: as `firth.tasks.kept.folder.save` takes it.
         examples: those of the evaluation.
-        source: the encoder that was fine-tuned.
+        source: the encoder that was scored.
         settings: those of the evaluation.
         row: the system's row in `results.json`.
         last: what saw the evaluation's trainings on this very encoder and these examples.
 
     Raises:
-        FirthError: the encoder is no BERT, or `folder` cannot be written.
+        FirthError: `folder` cannot be written.
     """
+    mode, head = way_of(row)
     seed = row["details"]["seed"]
     tuning, epoch = _settings_of(row, settings)
-    found = None if last is None or epoch is not None else last.found(seed, tuning)
+    found = None
+    if last is not None and epoch is None and (mode, head) == (FINETUNED.mode, FINETUNED.head):
+        found = last.found(seed, tuning)
     encoder = source.load() if found is None else found.encoder
-    if not isinstance(encoder, BertEncoder):
-        raise FirthError(f"{source.label}: word vectors; what is kept is a fine-tuned BERT")
+    assert isinstance(encoder, BertEncoder | StaticEncoder)
+    form = Form("bert" if isinstance(encoder, BertEncoder) else "vectors", mode, head)
     problem = problem_of(examples)
+    model: Model
     with threads(settings.threads):
-        trained = found or _trained(problem, examples, encoder, tuning, seed, epoch, settings.rate_from)
+        if form == FINETUNED:
+            assert isinstance(encoder, BertEncoder)
+            model = found or _trained(problem, examples, encoder, tuning, seed, epoch, settings.rate_from)
+        else:
+            train = problem.read(encoder, examples.train)
+            model = trained(form, encoder, train, problem.targets(train), settings, seed, source.label)
         dev = problem.read(encoder, examples.dev)
-        predicted = problem.predict(trained.logits(dev), dev)
+        predicted = problem.predict(model.logits(dev), dev)
     manifest = examples.manifest
     score = round(problem.measures(predicted)[manifest["metric"]].score, DIGITS) + 0.0
     if score != row["score"]:
@@ -78,6 +89,7 @@ def keep(
             "this machine; kept is the new one, with its own score",
             file=sys.stderr,
         )
+    used = tuning.model_dump(mode="json") if form == FINETUNED else _settings_for(form, settings)
     said: dict[str, Any] = {
         "kind": examples.kind,
         "usage": description(problem.usage),
@@ -88,15 +100,28 @@ def keep(
         },
         "score": {"metric": manifest["metric"], "dev": score},
         "training": {
-            "settings": tuning.model_dump(mode="json"),
+            "settings": used,
             "seed": seed,
-            "epochs_done": tuning.epochs if epoch is None else epoch,
+            "epochs_done": epoch or used["epochs"],
             "threads": settings.threads,
             "weights_before": None if source.sha256 is None else source.sha256(),
         },
     }
-    save(folder, encoder, trained.model, trained.head, said)
+    save(folder, form, model, said)
     return said
+
+
+def way_of(row: Mapping[str, Any]) -> tuple[Mode, HeadName]:
+    """Mode and head of a row in `results.json`."""
+    suffix = row["system"].removeprefix(row["encoder"])
+    return row["mode"], "bilstm" if suffix.endswith("-bilstm") else "linear"
+
+
+def _settings_for(form: Form, settings: Evaluation) -> dict[str, Any]:
+    """What a training that no settings of fine-tuning apply to was made with."""
+    used = (settings.bilstm if form.head == "bilstm" else settings.head).model_dump(mode="json")
+    tuned = form.encoder == "vectors" and form.mode == "finetuned"
+    return used | ({"vectors_learning_rate": settings.vectors_learning_rate} if tuned else {})
 
 
 def _settings_of(row: Mapping[str, Any], settings: Evaluation) -> tuple[Finetuning, int | None]:

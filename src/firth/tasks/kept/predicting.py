@@ -27,13 +27,13 @@ def predict(kept: Kept, records: Sequence[Record], best: int = 0) -> list[Answer
         `prediction`: a label, a number, an ending's number, the tags in a list, or an answer's text. With it for text,
         pair and choice `probability`, for span `start` and `end` (characters of the context) and `score`.
     """
-    usage, encoder = kept.usage, kept.encoder
+    usage = kept.usage
     answers = [dict(usage.nothing) for _ in records]
     filled = [number for number, one in enumerate(records) if all(_has_text(one[field]) for field in usage.fields)]
     if filled:
         chosen = [records[number] for number in filled]
-        reading = usage.read(encoder, chosen)
-        logits = encoder.features_of(encoder.bert.model.encoder, reading, kept.head)
+        reading = usage.read(kept.encoder, chosen)
+        logits = kept.model.logits(reading)
         for number, answer in zip(filled, usage.answers(logits, reading, chosen, best), strict=True):
             answers[number] = answer
     return answers

@@ -7,7 +7,7 @@ approach. A text is the greatest of its states, dimension by dimension (max pool
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -62,14 +62,25 @@ class BiLSTM(nn.Module):
         return states[real]
 
 
+class Shape(NamedTuple):
+    """What the sizes of a network follow from, besides its outputs."""
+
+    width: int
+    """Numbers of a token."""
+    form: Form
+    hidden: int
+    layers: int
+
+
 class Network(nn.Module):
     """The BiLSTM and a head on the rows that are made of its states."""
 
-    def __init__(self, tokens: Tokens, columns: int, settings: Settings, generator: torch.Generator) -> None:
+    def __init__(self, shape: Shape, columns: int, dropout: float, generator: torch.Generator) -> None:
         super().__init__()
-        self.lstm = BiLSTM(tokens.width, settings.hidden, settings.layers, settings.dropout)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.head = new_head(self.lstm.width * MULTIPLE[tokens.form], columns, generator)
+        self.shape = shape
+        self.lstm = BiLSTM(shape.width, shape.hidden, shape.layers, dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.head = new_head(self.lstm.width * MULTIPLE[shape.form], columns, generator)
 
     def forward(self, tokens: Tensor, layout: Layout) -> Tensor:
         """The head's outputs (rows, columns)."""
@@ -106,7 +117,8 @@ def train_bilstm(
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # first weights and dropout draw from torch's own generator
-        network = Network(tokens, targets.columns, settings, generator)
+        shape = Shape(tokens.width, tokens.form, settings.hidden, settings.layers)
+        network = Network(shape, targets.columns, settings.dropout, generator)
         own = Group(
             list(network.parameters()), settings.learning_rate, settings.weight_decay, "evaluation.bilstm.learning_rate"
         )

@@ -35,6 +35,21 @@ class Table(nn.Module):
         moments = _moments(encoder.matrix[used[known]], counts[known])
         return cls(encoder, np.append(used[known], encoder.unknown), *moments, trained)
 
+    @classmethod
+    def restored(cls, encoder: StaticEncoder, unknown: Floats) -> Self:
+        """A frozen table of rows that were `whole` once: the encoder's own now, and `unknown` (D,) for no word."""
+        zeros, ones = np.zeros(encoder.width, np.float32), np.ones(encoder.width, np.float32)
+        table = cls(encoder, np.array([encoder.unknown], np.int64), zeros, ones, trained=False)
+        with torch.no_grad():
+            table.weight[0] = torch.from_numpy(unknown)
+        return table
+
+    def whole(self) -> Floats:
+        """The rows (vocabulary + 1, D) of all words, used or not, as they are now; the last one for no word."""
+        rows = self._standardised(np.arange(self._encoder.unknown + 1))
+        rows[self._used] = self.weight.detach().numpy()
+        return rows
+
     def with_words_of(self, inputs: Sequence[Words]) -> Table:
         """As this, frozen, with the words of other texts too: the trained rows as they are now, others as given."""
         other = Table(self._encoder, np.union1d(self._used, _ids(inputs)), self._mean, self._scale, trained=False)

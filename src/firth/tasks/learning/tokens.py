@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -22,6 +22,25 @@ MOST_KEPT = 2 * 2**30
 """Bytes of hidden states of one side that are kept; of more, each is computed whenever it is read."""
 
 
+class Standard(Protocol):
+    """What hidden states are standardised by."""
+
+    @property
+    def mean(self) -> Tensor:
+        """(width,)."""
+
+    @property
+    def scale(self) -> Tensor:
+        """(width,): no deviation is 0."""
+
+
+class Moments(NamedTuple):
+    """Mean and deviation (width,) of some states, as they were remembered."""
+
+    mean: Tensor
+    scale: Tensor
+
+
 class StaticTokens:
     """Rows of a table, a position each."""
 
@@ -37,9 +56,9 @@ class StaticTokens:
 
 
 class ContextualTokens:
-    """Hidden states of all pieces, special ones included, standardised over the training side."""
+    """Hidden states of all pieces, special ones included, standardised over the training side (`like` is of that)."""
 
-    def __init__(self, encoder: BertEncoder, reading: Reading, like: Self | None = None) -> None:
+    def __init__(self, encoder: BertEncoder, reading: Reading, like: Standard | None = None) -> None:
         self.reading, self.width = reading, encoder.width
         self.form: Form = "single" if _sequences(reading.inputs[0])[0].rows is None else "tokens"
         self._encoder = encoder
@@ -49,10 +68,8 @@ class ContextualTokens:
         self._kept: Floats | None = None
         if int(self.sizes.sum()) * self.width * 4 <= MOST_KEPT:
             self._kept = self._states(range(len(self._all)))
-        if like is None:
-            self._mean, self._scale = self._moments()
-        else:
-            self._mean, self._scale = like._mean, like._scale
+        given = self._moments() if like is None else like
+        self.mean, self.scale = given.mean, given.scale
 
     def read(self, numbers: Sequence[int]) -> tuple[Tensor, Layout]:
         """See `firth.tasks.learning.bilstm.Tokens`."""
@@ -65,7 +82,7 @@ class ContextualTokens:
             parts = [self._kept[starts[number] : starts[number + 1]] for number in numbers]
             states = torch.from_numpy(np.concatenate(parts))
         lengths = [len(one.ids) for number in numbers for one in self._all[number]]
-        return (states - self._mean) / self._scale, Layout(self.form, lengths, self._picked(numbers))
+        return (states - self.mean) / self.scale, Layout(self.form, lengths, self._picked(numbers))
 
     def _picked(self, numbers: Sequence[int]) -> list[int]:
         if self.form != "tokens":
@@ -78,14 +95,14 @@ class ContextualTokens:
         sequences = [one for number in numbers for one in self._all[number]]
         return self._encoder.features(Reading(sequences, np.array([len(one.ids) for one in sequences], np.int64)))
 
-    def _moments(self) -> tuple[Tensor, Tensor]:
+    def _moments(self) -> Moments:
         """Mean and deviation (width,) over all states, or of as many inputs, evenly taken, as can be kept."""
         states = self._kept
         if states is None:
             share = int(self.sizes.sum()) * self.width * 4 / MOST_KEPT
             states = self._states(range(0, len(self._all), int(np.ceil(2 * share))))
         deviation, mean = torch.std_mean(torch.from_numpy(states), dim=0, correction=0)
-        return mean, torch.where(deviation > 1e-6, deviation, torch.ones(()))
+        return Moments(mean, torch.where(deviation > 1e-6, deviation, torch.ones(())))
 
 
 def _sequences(item: Input | Several) -> Sequence[Input]:

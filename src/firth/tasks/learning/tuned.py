@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -20,20 +21,24 @@ from firth.tasks.learning.table import Table
 class TunedVectors(nn.Module):
     """Vectors and head; the rows between them are standardised as they were before anything was trained."""
 
-    def __init__(self, encoder: StaticEncoder, reading: Reading, columns: int, generator: torch.Generator) -> None:
+    def __init__(self, table: Table, unknown: int, mean: Tensor, scale: Tensor, head: nn.Linear) -> None:
         super().__init__()
-        self._unknown = encoder.unknown
-        self.table = Table.of(encoder, reading.inputs, trained=True)
+        self.table, self.head, self.mean, self.scale = table, head, mean, scale
+        self._unknown = unknown
+
+    @classmethod
+    def of(cls, encoder: StaticEncoder, reading: Reading, columns: int, generator: torch.Generator) -> Self:
+        """Untrained, for the words and rows of `reading`."""
+        table = Table.of(encoder, reading.inputs, trained=True)
         with torch.inference_mode():
-            rows = mean_rows(reading.inputs, self.table, self._unknown)
+            rows = mean_rows(reading.inputs, table, encoder.unknown)
             deviation, mean = torch.std_mean(rows, dim=0, correction=0)
-        self._mean = mean.clone()
-        self._scale = torch.where(deviation > 1e-6, deviation, torch.ones(())).clone()
-        self.head = new_head(rows.shape[1], columns, generator)
+        scale = torch.where(deviation > 1e-6, deviation, torch.ones(())).clone()
+        return cls(table, encoder.unknown, mean.clone(), scale, new_head(rows.shape[1], columns, generator))
 
     def forward(self, inputs: Sequence[Words], table: Table) -> Tensor:
         """The head's outputs for all rows of `inputs`."""
-        return self.head((mean_rows(inputs, table, self._unknown) - self._mean) / self._scale)  # type: ignore[no-any-return]
+        return self.head((mean_rows(inputs, table, self._unknown) - self.mean) / self.scale)  # type: ignore[no-any-return]
 
     def logits(self, reading: Reading) -> Floats:
         """(rows, columns) of the reading's rows."""
@@ -62,7 +67,7 @@ def train_vectors(
         DivergedError: the loss or its gradient is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
-    network = TunedVectors(encoder, reading, targets.columns, generator)
+    network = TunedVectors.of(encoder, reading, targets.columns, generator)
     groups = [
         Group(
             list(network.head.parameters()),
