@@ -48,14 +48,44 @@ def test_what_is_saved_predicts_what_was_scored(folder: Path) -> None:
     (row,) = json.loads((folder / "r.json").read_text())["systems"]
     seed = row["details"]["seed"]
     assert (
-        f"kept: accuracy {row['score']:.3f}, seed {seed}; BertModel of transformers, and a head of ours" in said.stdout
-    )
+        f"kept: accuracy {row['score']:.3f}, seed {seed}; a BERT that was fine-tuned under a linear head: BertModel of "
+        "transformers, and a head of ours\n"
+    ) in said.stdout
+    assert share_right(folder) == pytest.approx(row["score"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "head", "words"),
+    [
+        ("words", "finetuned", "linear", "word vectors that were tuned with a linear head\n"),
+        ("words", "finetuned", "bilstm", "word vectors that were tuned under a BiLSTM\n"),
+        ("words", "frozen", "bilstm", "a BiLSTM on word vectors\n"),
+        ("own", "frozen", "bilstm", "a BiLSTM on a frozen BERT: BertModel of transformers, and a head of ours\n"),
+        ("own", "frozen", "linear", "a linear head on a frozen BERT: BertModel of transformers, and a head of ours\n"),
+    ],
+)
+def test_every_way_to_use_an_encoder_is_kept(folder: Path, model: str, mode: str, head: str, words: str) -> None:
+    asked = ["evaluate", model, *FILES, "--mode", mode, "--head", head, "--seeds", "1,2", "--json", "r.json"]
+    said = run(*asked, "--save", "kept")
+    assert said.exit_code == 0, said.output
+    (row,) = json.loads((folder / "r.json").read_text())["systems"]
+    assert f"kept: accuracy {row['score']:.3f}, seed {row['details']['seed']}; {words}" in said.stdout
+    assert share_right(folder) == pytest.approx(row["score"], abs=1e-6)
+
+
+def test_with_both_heads_a_bert_is_fine_tuned_in_one_way_only(folder: Path) -> None:
+    asked = ["--mode", "finetuned", "--head", "linear,bilstm", "--seeds", "1,2", "--ensemble", "--save", "kept"]
+    said = run("evaluate", "own", *FILES, *asked)
+    assert "a BERT that was fine-tuned under a linear head" in said.stdout
+
+
+def share_right(folder: Path) -> float:
+    """Of the dev side, by the kept model's own answers."""
     done = run("predict", "--model", "kept", "--input", "dev.csv", "--output", "out.csv")
     assert done.stdout == "out.csv: 20 rows\n"
     with (folder / "out.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    right = sum(one["label"] == one["prediction"] for one in rows)
-    assert right / 20 == pytest.approx(row["score"], abs=1e-6)
+    return sum(one["label"] == one["prediction"] for one in rows) / len(rows)
 
 
 def test_the_last_training_is_not_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,10 +106,15 @@ def test_the_last_training_is_not_made_again(folder: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["own"], "--save keeps a fine-tuned model: add --mode finetuned"),
-        (["own", "--mode", "frozen,finetuned"], "--save keeps a fine-tuned model: add --mode finetuned"),
+        (
+            ["own", "--mode", "frozen,finetuned"],
+            "--save keeps one model, and 2 are trained: say --mode frozen --head linear (a linear head on a frozen "
+            "BERT), or --mode finetuned --head linear (a BERT that was fine-tuned under a linear head)",
+        ),
+        (["own", "--mode", "frozen,finetuned", "--head", "bilstm,linear"], "--save keeps one model, and 3 are trained"),
+        (["words", "--mode", "frozen,finetuned", "--head", "bilstm,linear"], "keeps one model, and 4 are trained"),
         (["own", "words", "--mode", "finetuned"], "--save keeps one model, and 2 are named"),
-        (["words", "--mode", "finetuned"], "--save keeps a fine-tuned BERT; words holds word vectors"),
+        (["own", "--mode", "finetuned", "--head", "bilstm"], "own: a BERT is fine-tuned under a linear head"),
         (["own", "--mode", "finetuned", "--save", "own"], "own: is there already and is no kept model"),
     ],
 )

@@ -18,6 +18,7 @@ from usage_examples import bert, draw, trained, vectors
 
 from firth.bert.folder import save
 from firth.cli import app
+from firth.config.usages import BiLSTM
 from firth.encode.use import encode, fill
 from firth.errors import DataError, FirthError
 from firth.word2vec.matrix_files import save_matrices
@@ -68,6 +69,27 @@ def test_the_examples_of_a_task_are_answered_as_they_were_scored(models: Path, p
         assert {key: one[key] for key in given} == given  # every field is there still, and the order is the same
     if kind == "span":
         assert all(one["context"][one["start"] : one["end"]] == one["prediction"] for one in found)
+
+
+@pytest.mark.parametrize("kind", ["text", "pair", "choice", "number", "tagging", "span"])
+@pytest.mark.parametrize(("words", "mode", "head"), [(True, "finetuned", "linear"), (False, "frozen", "bilstm")])
+def test_models_of_vectors_and_on_frozen_encoders_answer(
+    place: Path, words: bool, mode: str, head: str, kind: str
+) -> None:
+    ways: dict[str, Any] = {"modes": [mode], "heads": [head], "bilstm": BiLSTM(hidden=8, epochs=2), "seeds": [1]}
+    scored, kept = trained(place, kind, words=words, **ways)
+    dev = draw(kind, 30, 2)
+    nothing = {key: "" if isinstance(value, str) else [] for key, value in dev[0].items() if key != "endings"}
+    (place / "dev.jsonl").write_text("".join(json.dumps(one) + "\n" for one in [*dev, dev[0] | nothing]))
+    said = predict("--model", kept, "--input", "dev.jsonl", "--output", "out.jsonl", "--batch", 7)
+    assert "1 row has no text, and so no answer" in said.stderr
+    *found, blank = [one["prediction"] for one in lines(place / "out.jsonl")]
+    (expected,) = scored.predictions.values()
+    if kind == "number":  # a block's last digits may be others than those of all at once
+        assert found == pytest.approx([one["predicted"] for one in expected], abs=2e-6)
+    else:
+        assert found == [one["predicted"] for one in expected]
+    assert blank == ([] if kind == "tagging" else None)
 
 
 def test_all_kinds_of_files(models: Path, place: Path) -> None:

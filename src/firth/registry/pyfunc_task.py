@@ -1,4 +1,4 @@
-"""A fine-tuned BERT as an MLflow model, written from this file; the code that it calls is stored beside the weights.
+"""A kept model as an MLflow model, written from this file; the code that it calls is stored beside the weights.
 
 A request is a table with the columns of the model's kind of task: `text`; `first`, `second`; `context`, `question`;
 `tokens` (lists of words); or `context`, `endings` (lists of texts). Parameter, where there are next best answers:
@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
-class FineTuned(PythonModel):
+class TaskModel(PythonModel):
     """Labels, numbers, choices, tags or answers."""
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -62,4 +62,4 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 (NaN is not itself)
 
 
-mlflow.models.set_model(FineTuned())
+mlflow.models.set_model(TaskModel())
