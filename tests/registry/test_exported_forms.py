@@ -16,7 +16,7 @@ from firth.config.usages import BiLSTM
 from firth.registry.exported import EXAMPLES, export_mlflow
 from firth.registry.versions import pyfunc
 from firth.tasks.kept.folder import load
-from firth.tasks.kept.models import FINETUNED, FORMS, Form
+from firth.tasks.kept.forms import FINETUNED, FORMS, Form
 from firth.tasks.kept.predicting import predict, record
 
 NEW = [form for form in FORMS if form != FINETUNED]

@@ -23,7 +23,7 @@ def check_save(folder: Path, models: Sequence[str], settings: Evaluation) -> Non
         FirthError: more than one model would be trained, or `folder` holds something else.
     """
     from firth.tasks.kept.folder import check_free
-    from firth.tasks.kept.models import FORMS, Form
+    from firth.tasks.kept.forms import FORMS, Form
     from firth.word2vec.matrix_files import FILE as VECTORS
 
     if len(models) > 1:

@@ -20,8 +20,9 @@ from firth.tasks.examples.files import Examples
 from firth.tasks.kept import keeping
 from firth.tasks.kept.folder import TASK, Kept, load
 from firth.tasks.kept.folder import save as write
-from firth.tasks.kept.models import FINETUNED, FORMS, Form, Model
+from firth.tasks.kept.forms import FINETUNED, FORMS, Form
 from firth.tasks.kept.predicting import predict, record
+from firth.tasks.learning.models import Model
 from firth.vectors.vectors import Vectors
 
 KINDS = ["text", "pair", "number", "choice", "tagging", "span"]
@@ -60,8 +61,15 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Model]:
     return models
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("form", NEW, ids=name)
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [
+        # Each form and each kind quickly, each form of each kind in the long run.
+        pytest.param(form, kind, marks=() if turn == place else pytest.mark.slow, id=f"{name(form)}-{kind}")
+        for turn, form in enumerate(NEW)
+        for place, kind in enumerate(KINDS)
+    ],
+)
 def test_what_is_kept_answers_as_it_was_scored(tmp_path: Path, form: Form, kind: str, written: list[Model]) -> None:
     scored, folder = made(tmp_path, kind, form)
     kept = load(folder)

@@ -14,13 +14,14 @@ from firth.tasks.encoders.sources import Source
 from firth.tasks.encoders.static import StaticEncoder
 from firth.tasks.evaluation.cells import bert_identity, vectors_identity
 from firth.tasks.examples.files import Examples
-from firth.tasks.learning.bilstm import Tokens, train_bilstm
-from firth.tasks.learning.finetune import Finetuned, finetune
+from firth.tasks.learning.bilstm import Network, Tokens, train_bilstm
+from firth.tasks.learning.finetune import finetune
 from firth.tasks.learning.heads import Targets, train_head
 from firth.tasks.learning.joint import Group
+from firth.tasks.learning.models import BiLSTMOnStates, BiLSTMOnVectors, LinearOnFeatures, LinearOnTuned, Model
 from firth.tasks.learning.stopping import BestEpoch, Learned
 from firth.tasks.learning.table import Table
-from firth.tasks.learning.tokens import ContextualTokens, StaticTokens
+from firth.tasks.learning.tokens import ContextualTokens, Moments, StaticTokens
 from firth.tasks.learning.tuned import train_vectors
 from firth.tasks.usages.problems import Problem
 
@@ -46,8 +47,8 @@ class Learner:
 Learn = Callable[[int, Finetuning], Learned]
 
 
-Seen = Callable[[int, Finetuning, Finetuned], None]
-"""Told each fine-tuned BERT, with its seed and settings, that was trained to the last of its epochs."""
+Seen = Callable[[int, Finetuning, Model], None]
+"""Told each model, with its seed and settings, that was trained to the last of its epochs."""
 
 
 def learners(
@@ -79,24 +80,29 @@ def learners(
             suffix, note = f"{suffix}-bilstm", f"{note}, BiLSTM"
         made = partial(Learner, mode, suffix, note, dev, details)
         if head == "bilstm":
-            learn = _bilstm(encoder, train, dev, targets, settings, mode == "finetuned", source.label)
+            learn = _bilstm(encoder, train, dev, targets, settings, mode == "finetuned", source.label, seen)
             yield made(learn, partial(_identity, encoder, settings, mode, head))
         elif mode == "frozen":
-            yield made(_frozen(encoder, train, dev, targets, settings))
+            yield made(_frozen(encoder, train, dev, targets, settings, seen))
         elif isinstance(encoder, BertEncoder):
             learn = _finetuned(encoder, train, dev, targets, score, settings.rate_from, seen)
             yield made(learn, partial(bert_identity, encoder), tunable=True)
         elif isinstance(encoder, StaticEncoder):
-            learn = _tuned(encoder, train, dev, targets, settings, source.label)
+            learn = _tuned(encoder, train, dev, targets, settings, source.label, seen)
             yield made(learn, partial(_identity, encoder, settings, mode, head))
 
 
-def _frozen(encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation) -> Learn:
+def _frozen(
+    encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation, seen: Seen | None
+) -> Learn:
     features, unseen = encoder.features(train), encoder.features(dev)
 
-    def learn(seed: int, _: Finetuning) -> Learned:
+    def learn(seed: int, point: Finetuning) -> Learned:
         with threads(1):  # products of a head are too small to share: a second thread would only wait for the first
-            return Learned(train_head(features, train, targets, settings.head, seed).logits(unseen))
+            head = train_head(features, train, targets, settings.head, seed)
+            if seen is not None:
+                seen(seed, point, LinearOnFeatures(encoder, head))
+            return Learned(head.logits(unseen))
 
     return learn
 
@@ -124,42 +130,66 @@ def _finetuned(
 
 
 def _tuned(
-    encoder: StaticEncoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation, label: str
+    encoder: StaticEncoder,
+    train: Reading,
+    dev: Reading,
+    targets: Targets,
+    settings: Evaluation,
+    label: str,
+    seen: Seen | None,
 ) -> Learn:
-    def learn(seed: int, _: Finetuning) -> Learned:
+    def learn(seed: int, point: Finetuning) -> Learned:
         with threads(1):
             title = f"{label}: tuned with a head"
             rate = settings.vectors_learning_rate
-            return Learned(train_vectors(encoder, train, targets, settings.head, rate, seed, title).logits(dev))
+            network = train_vectors(encoder, train, targets, settings.head, rate, seed, title)
+            if seen is not None:
+                seen(seed, point, LinearOnTuned(encoder, network))
+            return Learned(network.logits(dev))
 
     return learn
 
 
 def _bilstm(
-    encoder: Encoder, train: Reading, dev: Reading, targets: Targets, settings: Evaluation, tuned: bool, label: str
+    encoder: Encoder,
+    train: Reading,
+    dev: Reading,
+    targets: Targets,
+    settings: Evaluation,
+    tuned: bool,
+    label: str,
+    seen: Seen | None,
 ) -> Learn:
     title = f"{label}: {'tuned with a ' if tuned else ''}BiLSTM"
 
     @cache
-    def frozen() -> tuple[Tokens, Tokens]:
-        """Both sides, read once for all seeds."""
+    def frozen() -> tuple[Tokens, Tokens, Callable[[Network], Model]]:
+        """Both sides, read once for all seeds, and what makes a model of a network on them."""
         if isinstance(encoder, BertEncoder):
             learned = ContextualTokens(encoder, train)
-            return learned, ContextualTokens(encoder, dev, like=learned)
+            moments = Moments(learned.mean, learned.scale)
+            return learned, ContextualTokens(encoder, dev, moments), partial(BiLSTMOnStates, encoder, moments)
         assert isinstance(encoder, StaticEncoder)
         table = Table.of(encoder, train.inputs, trained=False)
-        return StaticTokens(encoder, train, table), StaticTokens(encoder, dev, table.with_words_of(dev.inputs))
+        unseen = StaticTokens(encoder, dev, table.with_words_of(dev.inputs))
+        return StaticTokens(encoder, train, table), unseen, partial(BiLSTMOnVectors, encoder, table)
 
-    def learn(seed: int, _: Finetuning) -> Learned:
+    def learn(seed: int, point: Finetuning) -> Learned:
         with threads(1):  # a step is many products, one a token, and each is too small to share
-            if not (tuned and isinstance(encoder, StaticEncoder)):
-                tokens, unseen = frozen()
-                return Learned(train_bilstm(tokens, targets, settings.bilstm, seed, title).logits(unseen))
-            table = Table.of(encoder, train.inputs, trained=True)
-            vectors = Group([table.weight], settings.vectors_learning_rate, 0.0, "evaluation.vectors_learning_rate")
-            tokens = StaticTokens(encoder, train, table)
-            network = train_bilstm(tokens, targets, settings.bilstm, seed, title, vectors)
-            return Learned(network.logits(StaticTokens(encoder, dev, table.with_words_of(dev.inputs))))
+            if tuned and isinstance(encoder, StaticEncoder):
+                table = Table.of(encoder, train.inputs, trained=True)
+                vectors = Group([table.weight], settings.vectors_learning_rate, 0.0, "evaluation.vectors_learning_rate")
+                words = StaticTokens(encoder, train, table)
+                network = train_bilstm(words, targets, settings.bilstm, seed, title, vectors)
+                model: Model = BiLSTMOnVectors(encoder, table, network)
+                logits = model.logits(dev)
+            else:
+                tokens, unseen, on_them = frozen()
+                network = train_bilstm(tokens, targets, settings.bilstm, seed, title)
+                model, logits = on_them(network), network.logits(unseen)
+            if seen is not None:
+                seen(seed, point, model)
+            return Learned(logits)
 
     return learn
 

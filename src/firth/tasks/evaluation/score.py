@@ -45,8 +45,8 @@ def score_task(
     """Train heads on each encoder's features of the train side and score them on the dev side.
 
     The same examples, weights, settings and number of threads give the same result, whether or not trainings that are
-    more than a linear head on frozen features were made before and kept in `cells`. `seen` is told each BERT that is
-    fine-tuned on the way.
+    more than a linear head on frozen features were made before and kept in `cells`. `seen` is told each model that is
+    trained on the way.
 
     Raises:
         DataError: the examples leave nothing to learn or to score.

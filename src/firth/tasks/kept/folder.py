@@ -11,10 +11,10 @@ import firth
 from firth.bert.folder import whole_folder
 from firth.canonical import file_sha256, read_json, write_json
 from firth.errors import DataError, FirthError, IntegrityError
-from firth.tasks.encoders.contextual import BertEncoder
-from firth.tasks.encoders.static import StaticEncoder
+from firth.tasks.encoders.reading import Encoder
 from firth.tasks.kept import parts
-from firth.tasks.kept.models import FINETUNED, FORMS, Form, Model
+from firth.tasks.kept.forms import FINETUNED, FORMS, Form
+from firth.tasks.learning.models import Model
 from firth.tasks.usages.usage import KINDS, Usage
 
 FORMAT, FURTHER = "firth-task", "firth-task-2"
@@ -37,14 +37,14 @@ class Kept:
         return str(self.said["kind"])
 
     @property
-    def encoder(self) -> BertEncoder | StaticEncoder:
+    def encoder(self) -> Encoder:
         """What reads the records."""
         return self.model.encoder
 
     @property
     def transformers_class(self) -> str | None:
         """What loads the folder there, head included; BertModel where the head is ours alone; None for word vectors."""
-        if not isinstance(self.encoder, BertEncoder):
+        if self.form.encoder == "vectors":
             return None
         return parts.described(self.form, self.said).transformers_class
 

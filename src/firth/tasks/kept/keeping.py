@@ -13,25 +13,26 @@ from firth.tasks.encoders.sources import Source
 from firth.tasks.encoders.static import StaticEncoder
 from firth.tasks.examples.files import Examples
 from firth.tasks.kept.folder import description, save
-from firth.tasks.kept.models import FINETUNED, Form, Model
+from firth.tasks.kept.forms import FINETUNED, Form
 from firth.tasks.kept.training import trained
-from firth.tasks.learning.finetune import Finetuned, finetune
+from firth.tasks.learning.finetune import finetune
+from firth.tasks.learning.models import Model
 from firth.tasks.usages.problems import Problem, problem_of
 
 DIGITS = 6
 
 
 class Last:
-    """The last BERT that was fine-tuned; of several there may be no room for more."""
+    """The last model of one system that was trained; of several there may be no room for more."""
 
     def __init__(self) -> None:
-        self._last: tuple[int, Finetuning, Finetuned] | None = None
+        self._last: tuple[int, Finetuning, Model] | None = None
 
-    def see(self, seed: int, settings: Finetuning, trained: Finetuned) -> None:
+    def see(self, seed: int, settings: Finetuning, model: Model) -> None:
         """Remember this one, forget the one before."""
-        self._last = seed, settings, trained
+        self._last = seed, settings, model
 
-    def found(self, seed: int, settings: Finetuning) -> Finetuned | None:
+    def found(self, seed: int, settings: Finetuning) -> Model | None:
         """The remembered one, where it is of this seed and these settings."""
         return self._last[2] if self._last is not None and self._last[:2] == (seed, settings) else None
 
@@ -48,7 +49,7 @@ def keep(
 
     An evaluation keeps scores and outputs of its trainings, not weights: some of them may not even have been made, but
     found from before. So this one, of the seed and settings that the score is of, is made once more, to the same
-    weights, where it is not the fine-tuned BERT that `last` has seen.
+    weights, where it is not the one that `last` has seen.
 
     Args:
         folder: as `firth.tasks.kept.folder.save` takes it.
@@ -56,7 +57,7 @@ def keep(
         source: the encoder that was scored.
         settings: those of the evaluation.
         row: the system's row in `results.json`.
-        last: what saw the evaluation's trainings on this very encoder and these examples.
+        last: what saw the evaluation's trainings of this very system on these examples, and no others.
 
     Raises:
         FirthError: `folder` cannot be written.
@@ -64,18 +65,16 @@ def keep(
     mode, head = way_of(row)
     seed = row["details"]["seed"]
     tuning, epoch = _settings_of(row, settings)
-    found = None
-    if last is not None and epoch is None and (mode, head) == (FINETUNED.mode, FINETUNED.head):
-        found = last.found(seed, tuning)
+    found = None if last is None or epoch is not None else last.found(seed, tuning)
     encoder = source.load() if found is None else found.encoder
     assert isinstance(encoder, BertEncoder | StaticEncoder)
     form = Form("bert" if isinstance(encoder, BertEncoder) else "vectors", mode, head)
     problem = problem_of(examples)
-    model: Model
     with threads(settings.threads):
-        if form == FINETUNED:
-            assert isinstance(encoder, BertEncoder)
-            model = found or _trained(problem, examples, encoder, tuning, seed, epoch, settings.rate_from)
+        if found is not None:
+            model = found
+        elif isinstance(encoder, BertEncoder) and form == FINETUNED:
+            model = _trained(problem, examples, encoder, tuning, seed, epoch, settings.rate_from)
         else:
             train = problem.read(encoder, examples.train)
             model = trained(form, encoder, train, problem.targets(train), settings, seed, source.label)
@@ -142,7 +141,7 @@ def _trained(
     seed: int,
     epoch: int | None,
     rate_from: str,
-) -> Finetuned:
+) -> Model:
     train = problem.read(encoder, examples.train)
     until = None if epoch is None else lambda _, done: done == epoch
     return finetune(encoder, train, problem.targets(train), tuning, seed, until, rate_from)

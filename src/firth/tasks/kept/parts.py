@@ -27,18 +27,11 @@ from firth.tasks.encoders.contextual import BertEncoder, Layers, Pooling
 from firth.tasks.encoders.reading import Floats
 from firth.tasks.encoders.rows import MULTIPLE
 from firth.tasks.encoders.static import StaticEncoder
-from firth.tasks.kept.models import (
-    FINETUNED,
-    BiLSTMOnStates,
-    BiLSTMOnVectors,
-    Form,
-    LinearOnFeatures,
-    LinearOnTuned,
-    Model,
-)
+from firth.tasks.kept.forms import FINETUNED, Form
 from firth.tasks.learning.bilstm import Network, Shape
 from firth.tasks.learning.finetune import Finetuned
 from firth.tasks.learning.heads import FrozenHead
+from firth.tasks.learning.models import BiLSTMOnStates, BiLSTMOnVectors, LinearOnFeatures, LinearOnTuned, Model
 from firth.tasks.learning.table import Table
 from firth.tasks.learning.tokens import Moments
 from firth.tasks.learning.tuned import TunedVectors
@@ -112,7 +105,7 @@ def write(folder: Path, model: Model, said: Mapping[str, Any]) -> dict[str, Any]
         case Finetuned(encoder, weights, head):
             _write_finetuned(folder, encoder, weights, head, said)
             return _about(encoder)
-        case LinearOnFeatures(encoder, FrozenHead(linear, mean, scale)):
+        case LinearOnFeatures(BertEncoder() | StaticEncoder() as encoder, FrozenHead(linear, mean, scale)):
             if isinstance(encoder, BertEncoder):
                 _write_bert(folder, encoder, encoder.bert.model.encoder)
             else:

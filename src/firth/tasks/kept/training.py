@@ -9,10 +9,11 @@ from firth.config.usages import Evaluation
 from firth.tasks.encoders.contextual import BertEncoder, threads
 from firth.tasks.encoders.reading import Reading
 from firth.tasks.encoders.static import StaticEncoder
-from firth.tasks.kept.models import BiLSTMOnStates, BiLSTMOnVectors, Form, LinearOnFeatures, LinearOnTuned, Model
+from firth.tasks.kept.forms import Form
 from firth.tasks.learning.bilstm import train_bilstm
 from firth.tasks.learning.heads import Targets, train_head
 from firth.tasks.learning.joint import Group
+from firth.tasks.learning.models import BiLSTMOnStates, BiLSTMOnVectors, LinearOnFeatures, LinearOnTuned, Model
 from firth.tasks.learning.table import Table
 from firth.tasks.learning.tokens import ContextualTokens, Moments, StaticTokens
 from firth.tasks.learning.tuned import train_vectors

@@ -1,18 +1,16 @@
-"""What a kept model answers with, by form: an encoder, and what was learned on it or together with it.
+"""What was learned, as something to ask: an encoder, and what was trained on it or together with it.
 
 Each gives the very outputs that it had when it was scored: products of a head are made by one thread, as in its
-training. `firth.tasks.learning.finetune.Finetuned` is the form of a fine-tuned BERT.
+training. `firth.tasks.learning.finetune.Finetuned` is a fine-tuned BERT.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Protocol
 
-from firth.config.usages import HeadName, Mode
 from firth.tasks.encoders.contextual import BertEncoder, threads
-from firth.tasks.encoders.reading import Floats, Reading
+from firth.tasks.encoders.reading import Encoder, Floats, Reading
 from firth.tasks.encoders.static import StaticEncoder
 from firth.tasks.learning.bilstm import Network
 from firth.tasks.learning.heads import FrozenHead
@@ -21,33 +19,11 @@ from firth.tasks.learning.tokens import ContextualTokens, Moments, StaticTokens
 from firth.tasks.learning.tuned import TunedVectors
 
 
-class Form(NamedTuple):
-    """Which encoder there is, whether it was trained too, and the head."""
-
-    encoder: Literal["bert", "vectors"]
-    mode: Mode
-    head: HeadName
-
-
-FINETUNED = Form("bert", "finetuned", "linear")
-
-FORMS: Mapping[Form, str] = {
-    FINETUNED: "a BERT that was fine-tuned under a linear head",
-    Form("bert", "frozen", "linear"): "a linear head on a frozen BERT",
-    Form("bert", "frozen", "bilstm"): "a BiLSTM on a frozen BERT",
-    Form("vectors", "finetuned", "linear"): "word vectors that were tuned with a linear head",
-    Form("vectors", "finetuned", "bilstm"): "word vectors that were tuned under a BiLSTM",
-    Form("vectors", "frozen", "linear"): "a linear head on word vectors",
-    Form("vectors", "frozen", "bilstm"): "a BiLSTM on word vectors",
-}
-"""All that there are, in words."""
-
-
 class Model(Protocol):
     """An encoder and what answers with it."""
 
     @property
-    def encoder(self) -> BertEncoder | StaticEncoder:
+    def encoder(self) -> Encoder:
         """What reads the records."""
 
     def logits(self, reading: Reading) -> Floats:
@@ -58,7 +34,7 @@ class Model(Protocol):
 class LinearOnFeatures:
     """A linear head on frozen features."""
 
-    encoder: BertEncoder | StaticEncoder
+    encoder: Encoder
     head: FrozenHead
 
     def logits(self, reading: Reading) -> Floats:
