@@ -26,7 +26,7 @@ def submit(
     to: Annotated[Path, typer.Option(help="Folder to write to.")],
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all that there are.")] = None,
 ) -> None:
-    """Answer GLUE's test files with fine-tuned models, in the form that the leaderboard takes."""
+    """Answer GLUE's test files with kept models, in the form that the leaderboard takes."""
     from firth.tasks.batch.submission import submit as answer
 
     done = answer(models, data, to, threads or len(os.sched_getaffinity(0)))
