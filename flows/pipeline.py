@@ -69,6 +69,11 @@ def pipeline(
         "bert.optimizer.learning_rate": bert_learning_rate,
     }
     asked = plan.make(find_root(), form.preset_of(preset), form.overrides(fields, overrides), stages)
+    return carry_out(asked, promote)
+
+
+def carry_out(asked: plan.Plan, promote: bool) -> dict[str, Any]:
+    """What every flow of stages does, as the flow run that is under way."""
     name, flow_run = str(runtime.flow_run.name), str(runtime.flow_run.id)
     clock = Clock()
     with workplace(asked, name_for(name, flow_run), flow_run) as place:
