@@ -36,11 +36,14 @@ env: $(STAMP)  ## Build .venv from pinned versions
 demo: $(STAMP)  ## Raw text to promoted word vectors and a small BERT, on small real corpora
 	@firth run
 
+# A file's tests share what is costly to make, so that a file stays with one worker.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
+
 test: $(TEST_STAMP)  ## All tests but those that need servers, a browser or kills
-	pytest -m "not system"
+	pytest $(SIDE_BY_SIDE) -m "not system"
 
 test-quick: $(TEST_STAMP)  ## What answers within 90 seconds
-	pytest -m "not system and not slow and not registry"
+	pytest $(SIDE_BY_SIDE) -m "not system and not slow and not registry"
 
 test-system: $(STAMP)  ## Servers, browser, kills, clones
 	pytest -m system
