@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,20 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from firth.commands.task_options import range_of, separated
-from firth.config.evaluation import BERT_SUITES, WORD_SUITES
+from firth.commands.task_shown import SUITES, demands, examples_at_hand, place_of, show
 from firth.config.load import load_params, with_overrides
-from firth.config.params import Params
-from firth.config.tasks import TASK_NAME, AnyFile, HubFile, LocalFile, WheelFile
+from firth.config.tasks import TASK_NAME
 from firth.errors import ConfigError, FirthError
 from firth.project import find_root
 
 app = typer.Typer(
     help="Data sets that encoders are scored on: list them, add your own, pin them.", no_args_is_help=True
 )
-
-MOST_LABELS = 12
-SUITES = {"word2vec": WORD_SUITES, "bert": BERT_SUITES}
-"""The gate's policies, each with the suites of its own."""
 
 
 @app.command("list")
@@ -38,8 +32,10 @@ def list_tasks() -> None:
     for heading in ("task", "kind", "metric", "examples", "data", "licence", "gate"):
         table.add_column(heading, overflow="fold")
     for name, task in params.tasks.items():
-        where = _place(task.train)
-        table.add_row(name, task.kind, task.metric, _examples(root, name), where, task.licence, _demands(params, name))
+        where = place_of(task.train)
+        table.add_row(
+            name, task.kind, task.metric, examples_at_hand(root, name), where, task.licence, demands(params, name)
+        )
     Console().print(table)
 
 
@@ -173,11 +169,11 @@ def add(
     if decisive:
         overrides.append(f"gate.bert.decisive={name}")
     written, params = with_overrides(text, overrides, said="firth task add")
-    _show(name, params, root, official)
+    show(name, params, root, official)
     path.write_text(written, encoding="utf-8")
     print(f"params.yaml: task {name}, pinned as {params.tasks[name].train.sha256[:12]}…")
     if gate is not None:
-        print(f"the gate: {_demands(params, name)}")
+        print(f"the gate: {demands(params, name)}")
         if "bert" not in params.gate.models or "bert" not in params.evaluation.encoders:
             print("note: gate.models and evaluation.encoders must name bert for that to be asked")
 
@@ -227,7 +223,7 @@ def pin(name: Annotated[str, typer.Argument(help="Name of a task of local files.
         return
     overrides = [f"tasks.{name}.{side}.sha256='{sha256}'" for side, sha256 in changed.items()]
     written, params = with_overrides(path.read_text(encoding="utf-8"), overrides, said="firth task pin")
-    _show(name, params, root)
+    show(name, params, root)
     path.write_text(written, encoding="utf-8")
     for side, sha256 in changed.items():
         print(f"{name}: {local[side].path} pinned as {sha256[:12]}… (was {local[side].sha256[:12]}…)")
@@ -257,62 +253,3 @@ def remove(name: Annotated[str, typer.Argument(help="Name of a task.")]) -> None
     written, _ = with_overrides(path.read_text(encoding="utf-8"), [], removed=removed)
     path.write_text(written, encoding="utf-8")
     print(f"params.yaml: without {', '.join(removed)}")
-
-
-def _show(name: str, params: Params, root: Path, official: str | None = None) -> None:
-    """Read the files of task `name` as a run would, and print what is in them, and how much of the official set."""
-    from firth.tasks.examples.build import build
-    from firth.tasks.examples.describe import counted, shown, spread
-    from firth.tasks.examples.files import load
-    from firth.tasks.examples.named import official_set
-    from firth.tasks.official.results import row_count
-
-    task = params.tasks[name]
-    with tempfile.TemporaryDirectory(prefix="firth-examples-") as folder:
-        build(name, task, Path(folder), root)
-        examples = load(Path(folder))
-    for side, found in (("train", examples.train), ("dev", examples.dev)):
-        held = _listed(counted(found)) or spread(found)
-        print(f"{side}: {len(found)} of {examples.manifest['available'][side]} examples{held and f': {held}'}")
-    if official is not None:
-        available, rows = examples.manifest["available"], official_set(official).rows
-        print(f"{official}: " + ", ".join(f"{side} {row_count(available[side], rows[side])}" for side in available))
-    for row in examples.manifest["left_out"]:
-        print(f"left out: {row['examples']} — {row['reason']} (such as {row['example']})")
-    for example in examples.train[:2]:
-        print(f"  {shown(example, task)}")
-
-
-def _listed(counts: dict[str, int]) -> str:
-    parts = [f"{label} {count}" for label, count in counts.items()]
-    more = f", … ({len(parts)} in all)" if len(parts) > MOST_LABELS else ""
-    return f"{', '.join(parts[:MOST_LABELS])}{more}"
-
-
-def _place(file: AnyFile) -> str:
-    match file:
-        case LocalFile():
-            return file.path
-        case WheelFile():
-            return f"{file.package} {file.version}"
-        case HubFile():
-            return f"hub: {file.dataset}{f' ({file.subset})' if file.subset else ''}"
-
-
-def _examples(root: Path, name: str) -> str:
-    manifest = root / "data" / "examples" / name / "manifest.json"
-    if not manifest.is_file():
-        return "not read yet"
-    files: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-    return " / ".join(str(files[f"{side}.jsonl"]["examples"]) for side in ("train", "dev"))
-
-
-def _demands(params: Params, name: str) -> str:
-    """What the gate demands of a model on task `name`."""
-    found = []
-    for kind in SUITES:
-        policy = getattr(params.gate, kind)
-        if name in policy.suites:
-            decides = ", decisive" if policy.decisive == name else ""
-            found.append(f"{kind} ≥ {policy.suites[name].minimum:g}{decides}")
-    return "; ".join(found) or "—"
