@@ -162,6 +162,19 @@ def test_fine_tuning_goes_on_where_it_was_and_names_its_protocol(folder: Path) -
     assert results[1]["settings"]["seeds"] == [1, 2]
 
 
+def test_a_model_may_be_an_option_and_fine_tuning_has_settings(folder: Path) -> None:
+    write_texts(folder / "own.csv")
+    fields = ("--text-field", "sentence", "--label-field", "verdict", "--seeds", "1,2", "--json", "r.json")
+    asked = ("--task", "text", "--train", "own.csv", *fields)
+    assert run("--model", "words", "--model", "own", "--frozen", *asked).exit_code == 0
+    results = json.loads((folder / "r.json").read_text())
+    assert [(row["encoder"], row["mode"]) for row in results["systems"]] == [("words", "frozen"), ("own", "frozen")]
+    tuned = ("--mode", "finetuned", "--learning-rate", "3e-4", "--epochs", "1", "--batch", "8")
+    assert run("own", *asked, *tuned).exit_code == 0
+    settings = json.loads((folder / "r.json").read_text())["settings"]["finetuning"]
+    assert (settings["learning_rate"], settings["epochs"], settings["batch"]) == (3e-4, 1, 8)
+
+
 def test_seeds_are_how_many_or_which() -> None:
     assert seeds_of(None) is None
     assert seeds_of("3") == [1, 2, 3]
@@ -220,6 +233,36 @@ def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
             "--ensemble is of fine-tuned models: add --mode finetuned",
         ),
         (["own", "--task", "text", "--train", "own.csv", "--seeds", "1,1"], "seeds names something twice"),
+        (["--task", "text", "--train", "own.csv"], "name a MODEL: a folder, skipgram, cbow or bert"),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--frozen", "--mode", "finetuned"],
+            "--frozen and --mode finetuned: say one of them",
+        ),
+        (["own", "--task", "text", "--train", "own.csv", "--epochs", "2"], "--epochs is of fine-tuning: add --mode"),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--mode", "finetuned", "--learning-rate", "2"],
+            "--learning-rate 2.0: input should be less than or equal to 1",
+        ),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--mode", "finetuned", "--epochs", "9"],
+            "finetuning.epochs 9: the protocol sane has 5 at most",
+        ),
+        (
+            [
+                "own",
+                "--task",
+                "text",
+                "--train",
+                "own.csv",
+                "--mode",
+                "finetuned",
+                "--protocol",
+                "paper",
+                "--batch",
+                "8",
+            ],
+            "--batch: the protocol paper has a grid of its own",
+        ),
         (["own", "--task", "text", "--train", "own.csv", "--length", "3"], "--length 3: input should be greater than"),
         (["own", "--task", "text", "--train", "own.csv"], "no field 'text'; there are: sentence, verdict"),
     ],

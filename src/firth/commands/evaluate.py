@@ -28,14 +28,6 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL...",
-            help="Folders (a BERT of ours or of Hugging Face's form, or word vectors), skipgram, cbow or bert of this "
-            "project, or NAME@alias of the registry.",
-        ),
-    ],
     task: Annotated[
         str,
         typer.Option(
@@ -43,6 +35,16 @@ def evaluate(
             "with --data or --hub; else the name of a task in params.yaml."
         ),
     ],
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL...",
+            help="Folders (a BERT of ours or of Hugging Face's form, or word vectors), skipgram, cbow or bert of this "
+            "project, or NAME@alias of the registry.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[list[str] | None, typer.Option(help="One more MODEL; repeatable.", show_default=False)] = None,
     train: Annotated[
         Path | None, typer.Option(help="Examples to train heads on: CSV, TSV, JSONL, CoNLL, SQuAD.")
     ] = None,
@@ -108,6 +110,7 @@ def evaluate(
             metavar="frozen,finetuned", help="A head on fixed features, head and encoder trained together, or both."
         ),
     ] = None,
+    frozen: Annotated[bool, typer.Option("--frozen", help="The same as --mode frozen.")] = False,
     head: Annotated[
         str | None,
         typer.Option(
@@ -123,6 +126,11 @@ def evaluate(
         ),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="How many, such as 5; or which, such as 1,2,7.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of fine-tuning a BERT, the highest, after the warm-up.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of fine-tuning a BERT; the protocol sane has 5 at most.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Examples in a step of fine-tuning a BERT.")] = None,
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="One more row: the mean outputs of the fine-tuned models of all seeds.")
     ] = False,
@@ -153,9 +161,16 @@ def evaluate(
         "length": length, "train_examples": train_examples, "dev_examples": dev_examples, "format": format_,
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None}
+    models = [*(models or []), *(model or [])]
+    if not models:
+        raise FirthError("name a MODEL: a folder, skipgram, cbow or bert of this project, or NAME@alias")
+    if frozen and mode not in (None, "frozen"):
+        raise FirthError(f"--frozen and --mode {mode}: say one of them")
+    modes = ["frozen"] if frozen else separated(mode)
     settings = _settings(
-        {"modes": separated(mode), "heads": separated(head), "pooling": pooling, "layers": layers, "protocol": protocol,
-         "ensemble": ensemble or None, "seeds": seeds_of(seeds)}
+        {"modes": modes, "heads": separated(head), "pooling": pooling, "layers": layers, "protocol": protocol,
+         "ensemble": ensemble or None, "seeds": seeds_of(seeds)},
+        {"learning_rate": learning_rate, "epochs": epochs, "batch": batch},
     )  # fmt: skip
     _check_ways(models, settings)
     if save is not None:
@@ -192,7 +207,7 @@ def _check_ways(models: Sequence[str], settings: Evaluation) -> None:
         )
 
 
-def _settings(asked: dict[str, Any]) -> Evaluation:
+def _settings(asked: dict[str, Any], of_finetuning: dict[str, Any]) -> Evaluation:
     """The project's settings, or the defaults, with what is asked for."""
     from pydantic import ValidationError
 
@@ -203,12 +218,20 @@ def _settings(asked: dict[str, Any]) -> Evaluation:
 
         base = load_params(root / "params.yaml").evaluation
     changes = {key: value for key, value in asked.items() if value is not None}
+    if tuned := {key: value for key, value in of_finetuning.items() if value is not None}:
+        changes["finetuning"] = base.finetuning.model_dump() | tuned
     try:
         settings = Evaluation.model_validate(base.model_dump() | changes)
     except ValidationError as error:
         raise refusal(error) from None
     if "finetuned" not in settings.modes and changes.get("protocol") == "paper":
         raise FirthError("--protocol paper is a way to fine-tune: add --mode finetuned")
+    for key in tuned:
+        option = f"--{key.replace('_', '-')}"
+        if "finetuned" not in settings.modes:
+            raise FirthError(f"{option} is of fine-tuning: add --mode finetuned")
+        if settings.protocol == "paper":
+            raise FirthError(f"{option}: the protocol paper has a grid of its own (evaluation.grid in params.yaml)")
     if settings.modes == ["frozen"] and settings.heads == ["linear"] and "ensemble" in changes:
         raise FirthError("--ensemble is of fine-tuned models: add --mode finetuned")
     return settings

@@ -180,7 +180,7 @@ def _format(kind: str, path: Path) -> str:
 def refusal(error: Any) -> ConfigError:
     """One line for what pydantic found, with the option's name."""
     detail = error.errors()[0]
-    place = [str(part) for part in detail["loc"] if part not in KINDS]
+    place = [str(part) for part in detail["loc"] if part not in (*KINDS, "finetuning")]
     option = "--" + (place[0] if place else "task").replace("_", "-").replace("modes", "mode").replace("heads", "head")
     if detail["type"] == "extra_forbidden":
         return ConfigError(f"{option} does not go with this kind of task")
