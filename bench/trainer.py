@@ -129,9 +129,13 @@ class MeanOfTokens(nn.Module):
         nn.init.normal_(self.classifier.weight, 0.0, encoder.config.initializer_range)
         nn.init.zeros_(self.classifier.bias)
 
-    def forward(self, labels: Tensor, attention_mask: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
-        """`loss` () and `logits` (N, labels)."""
-        tokens = self.encoder(attention_mask=attention_mask, **inputs).last_hidden_state  # (N, L, width)
+    def forward(
+        self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
+        """`loss` () and `logits` (N, labels). Trainer takes the names of what it hands over from this signature."""
+        tokens = self.encoder(  # (N, L, width)
+            input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=attention_mask
+        ).last_hidden_state
         there = attention_mask.unsqueeze(-1).to(tokens.dtype)  # (N, L, 1)
         logits = self.classifier(self.dropout((tokens * there).sum(dim=1) / there.sum(dim=1)))
         return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from bench.finetune import Ours, columns, examples_of, record
-from bench.trainer import MeanOfTokens, squad_features, tokenizer_of
+from bench.trainer import PADDINGS, MeanOfTokens, Script, squad_features, tokenizer_of
 from usage_examples import bert, draw
 from usage_examples import examples_of as made_examples
 
@@ -68,6 +68,9 @@ def test_with_the_mean_of_tokens_both_sides_are_one_model(tmp_path: Path) -> Non
         logits = theirs(labels=torch.tensor(pairs["label"]), **batch)["logits"].numpy()
     found = ours.encoder.features_of(ours.encoder.bert.model.encoder, ours.dev, theirs.classifier)
     np.testing.assert_allclose(found, logits, atol=1e-5)
+    train = columns(examples.train, ours.labels)
+    script = Script(folder, train, pairs, Finetuning(epochs=1), 64, PADDINGS[1], head="mean")
+    assert script.run(1).logits.shape == (10, 2)
 
 
 def test_only_classes_are_compared(tmp_path: Path) -> None:
