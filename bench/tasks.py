@@ -17,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.pretraining import write
 from pydantic import TypeAdapter
 
-from firth.canonical import file_sha256, write_json
+from firth.canonical import file_sha256
 from firth.config.load import load_params
 from firth.config.tasks import AnyTask
 from firth.config.usages import Evaluation, Finetuning
@@ -111,7 +112,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cells", type=Path, default=Path(".firth/cells"), help="where finished trainings are kept")
     parser.add_argument("--quick", action="store_true", help="MRPC and RTE, 500 examples, two seeds")
-    parser.add_argument("--json", type=Path, help="write all results there")
+    parser.add_argument("--json", type=Path, help="write the records there")
     options = parser.parse_args()
     if options.quick:
         options.sets, options.train_examples, options.seeds = "glue/mrpc,glue/rte", 500, 2
@@ -135,11 +136,10 @@ def main() -> None:
         sources = configured(settings, options.vectors, options.bert)
         found[name] = score_task(examples, sources, settings, Cells(options.cells)).results
         print(f"\n{table(found)}\n", flush=True)
-        if options.json is not None:
-            write_json(options.json, {"rows": rows_of(found), "results": found})
+        write(rows_of(found), options.json)
 
 
-def rows_of(found: Mapping[str, Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
+def rows_of(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """As every bench writes them; the peer is the answer that needs no encoder."""
     return [
         {
@@ -148,7 +148,7 @@ def rows_of(found: Mapping[str, Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
             "ours": system["score"],
             "peer": results["majority"]["score"],
             "ratio": system["score"] / results["majority"]["score"] if results["majority"]["score"] else None,
-            "runs": len(system["seeds"]),
+            "runs": [[seed, results["majority"]["score"]] for seed in system["seeds"]],
         }
         for name, results in found.items()
         for system in results["systems"]
