@@ -147,3 +147,11 @@ def test_other_formats_do_not_go_with_the_hub() -> None:
     values = {**entry_of(official_set("squad")), "train": split}
     with pytest.raises(ValidationError, match="format squad: what comes from the hub is read as jsonl, or as glue"):
         TypeAdapter(AnyTask).validate_python(values)
+
+
+def test_a_text_may_hold_what_others_take_for_a_line_break(tmp_path: Path, serve: Serve) -> None:
+    rows = as_on_hub("rte", "train", 4).map(lambda row: {"sentence1": f"one\u2028two\x85{row['sentence1']}"})
+    serve({"train": rows, "validation": rows})
+    found = on_hub("glue/rte", tmp_path)
+    assert len(found.dev) == 4
+    assert all(example["first"].startswith("one\u2028two\x85") for example in found.dev)
