@@ -120,3 +120,15 @@ def test_without_a_network_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(FirthError, match=r"^a/b: the Hugging Face hub cannot be reached \(.*offline"):
         hub.newest_revision("a/b")
+
+
+def test_a_name_that_no_server_has_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx2
+    import huggingface_hub
+
+    def info(*_: Any, **__: Any) -> None:
+        raise httpx2.ConnectError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    with pytest.raises(FirthError, match=r"^a/b: the Hugging Face hub cannot be reached \(.*Name or service not known"):
+        hub.newest_revision("a/b")

@@ -156,14 +156,14 @@ def _opened(dataset: str, subset: str | None, split: str, revision: str) -> Any:
 def _one_error(label: str) -> Iterator[None]:
     """What the libraries raise, in a line of ours."""
     import datasets
-    import httpx
+    import httpx2  # what huggingface_hub speaks with
     import huggingface_hub.errors
 
     try:
         yield
     except FirthError:
         raise
-    except (ConnectionError, TimeoutError, httpx.TransportError) as error:
+    except (ConnectionError, TimeoutError, httpx2.TransportError) as error:
         raise FirthError(
             f"{label}: the Hugging Face hub cannot be reached ({_line(error)}); use a files or package source offline"
         ) from None
