@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firth.report.svg.draw import Scale, el, text_width, ticks
+from firth.report.svg.heat import SIZE, attention_chart
 from firth.report.svg.labels import place
 from firth.report.svg.systems import system_chart
 
@@ -83,3 +85,17 @@ def test_each_seed_is_a_stroke_at_its_own_score() -> None:
     assert (dot - strokes[0]) / (strokes[2] - dot) == pytest.approx(20, rel=0.1)
     none = system_chart("t", "T", [row | {"seeds": []}], line=None, show=str, bounds=(0.0, 1.0))
     assert "seed" not in none
+
+
+def test_the_leaning_labels_of_attention_lie_inside_the_drawing() -> None:
+    pieces = ["[CLS]", "internationalization", "of", "Wales", "[SEP]"]
+    even = [[0.2] * len(pieces)] * len(pieces)
+    drawn = attention_chart("a", "attention", pieces, even, 0.4, "bert")
+    width = float(re.findall(r'viewBox="0 0 ([\d.]+) ', drawn)[0])
+    lean = math.radians(55)
+    found = re.findall(r'translate\(([\d.]+) ([\d.]+)\) rotate\(-55\)"[^>]*>([^<]+)<', drawn)
+    assert [piece for _, _, piece in found] == pieces
+    for x, y, piece in found:
+        length, letters = text_width(piece, SIZE), 0.8 * SIZE
+        assert float(y) - length * math.sin(lean) - letters * math.cos(lean) >= 0
+        assert float(x) + length * math.cos(lean) <= width

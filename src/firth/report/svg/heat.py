@@ -27,7 +27,8 @@ def attention_chart(key: str, title: str, pieces: Sequence[str], weights: Weight
         model: Class of the colour.
     """
     widest = max(text_width(piece, SIZE) for piece in pieces) + 4
-    left, above = widest + GAP, widest * 0.82 + GAP
+    # A column's label leans at 55 degrees: its height is its length's share and that of its letters.
+    left, above = widest + GAP, widest * 0.82 + SIZE * 0.6 + GAP
     size = CELL * len(pieces)
     parts = [_frame(left, above, size)]
     for row, shares in enumerate(weights):
