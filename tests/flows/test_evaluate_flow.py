@@ -59,7 +59,7 @@ def test_the_form_says_what_each_field_is_and_a_server_enforces_it() -> None:
 def test_every_field_is_a_parameter(project: Path, planned: list[tuple[Plan, bool]]) -> None:
     evaluate.fn(
         tasks=["snippets", "ner"], encoders=["bert", "skipgram"], modes=["finetuned", "frozen"],
-        heads=["linear", "bilstm"], protocol="paper", seeds=2, epochs=4, learning_rate=1e-4, train_examples=50,
+        heads=["linear", "bilstm"], protocol="paper", seeds=2, epochs=4, learning_rate=3e-5, train_examples=50,
         ensemble=True, overrides=["evaluation.layers=concat4"], promote=False,
     )  # fmt: skip
     [(plan, promote)] = planned
@@ -69,7 +69,7 @@ def test_every_field_is_a_parameter(project: Path, planned: list[tuple[Plan, boo
     assert (settings.encoders, settings.modes) == (["bert", "skipgram"], ["finetuned", "frozen"])
     assert (settings.heads, settings.protocol) == (["linear", "bilstm"], "paper")
     assert (settings.seeds, settings.ensemble, settings.layers) == ([1, 2], True, "concat4")
-    assert (settings.finetuning.epochs, settings.finetuning.learning_rate) == (4, 1e-4)
+    assert (settings.finetuning.epochs, settings.finetuning.learning_rate) == (4, 3e-5)
     examples = {name: task.train_examples for name, task in plan.params.tasks.items()}
     assert examples == {"snippets": 50, "boolq": 200, "disflqa": 300, "ner": 50}
 
