@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from scored_project import ScoredProject
 
 from firth.errors import FirthError
@@ -67,6 +68,29 @@ def test_another_waits_until_it_is_given_back(store: Store) -> None:
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]
+
+
+def test_a_lock_given_back_between_the_refusal_and_its_error_is_asked_for_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store refuses the name, and its holder gives it back before MLflow has looked at who has it."""
+    left_behind(store, monkeypatch, lease=60.0)
+    inner = SqlAlchemyStore._get_registered_model
+    asked = []
+
+    def gone(self, session, name, eager=False):  # type: ignore[no-untyped-def]
+        asked.append(name)
+        if len(asked) == 1:
+            with self.ManagedSessionMaker(read_only=False) as other:
+                other.delete(inner(self, other, name))
+        return inner(self, session, name, eager)
+
+    monkeypatch.setattr(SqlAlchemyStore, "_get_registered_model", gone)
+    started = time.monotonic()
+    with locked(store, NAME) as held:
+        held.still()
+    assert asked[0] == LOCK
+    assert time.monotonic() - started < 60
 
 
 def test_locks_of_other_models_are_others(store: Store) -> None:

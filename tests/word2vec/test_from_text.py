@@ -106,7 +106,8 @@ def test_a_signal_saves_and_the_same_request_goes_on_to_the_same_bytes(tmp_path,
     interrupt_at(monkeypatch, 4, lambda: os.kill(os.getpid(), number))
     with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit):
         train_from_text(mine)
-    assert [path.name for path in (mine.unfinished / "run/checkpoints").iterdir()] == ["step-000000000004"]
+    saved = sorted(path.name for path in (mine.unfinished / "run/checkpoints").iterdir())
+    assert saved[-1] == "step-000000000004"  # a slow machine has saved by the clock before
     assert not mine.output.exists()
     assert "the same command goes on from there" in capfd.readouterr().err
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

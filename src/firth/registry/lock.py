@@ -123,7 +123,8 @@ def _create(store: Store, lock: str) -> Held | None:
             description="A lock, no model: it is here while Firth moves aliases, and goes by itself.",
         )
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        # MLflow looks a taken name up for its error, and says that there is none where it has just been given back.
+        if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
             raise
         return None
     return Held(lock, token, deadline)
