@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 WINDOW = 3
-RUN_SECONDS = 420.0
+RUN_SECONDS = 900.0
 
 pytestmark = [pytest.mark.system, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
 
