@@ -40,6 +40,11 @@ class Served:
         found: list[dict[str, Any]] = ask(f"{self.prefect}/api/flow_runs/filter", body)
         return found
 
+    def state_of(self, flow_run: str) -> str | None:
+        """The type of the state of a flow run; None where the server is too busy to say."""
+        found: dict[str, Any] = ask(f"{self.prefect}/api/flow_runs/{flow_run}") or {}
+        return found.get("state_type")
+
     def trainings(self) -> list[dict[str, Any]]:
         """MLflow's runs, newest first, with `params` and `metrics` as plain mappings."""
         api = f"{self.mlflow}/api/2.0/mlflow"
