@@ -5,28 +5,31 @@
 DATA holds `glue`, `squad` and `conll2003` as they are distributed, or parts of them. The same heads, recipe, measures
 and seeds as `firth evaluate`, protocol sane: one setting for all sets, the median of the seeds. Finished trainings are
 kept (`--cells`), so that a call that was ended goes on where it was. The table is printed in Markdown, with how much of
-a set was learned from and scored on.
+a set was learned from and scored on. Several calls, with other encoders, ways or numbers of seeds, make one table:
+
+    python -m bench.tasks --table finetuned.json frozen.json vectors.json
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.pretraining import write
+from bench.tasks_table import Record, read, rows_of, table
 from pydantic import TypeAdapter
 
 from firth.canonical import file_sha256
 from firth.config.load import load_params
 from firth.config.tasks import AnyTask
 from firth.config.usages import Evaluation, Finetuning
-from firth.tasks.encoders.sources import configured
+from firth.errors import FirthError
+from firth.tasks.encoders.sources import Source, configured
 from firth.tasks.evaluation.cells import Cells
-from firth.tasks.evaluation.in_words import failures
 from firth.tasks.evaluation.score import score_task
 from firth.tasks.examples.build import build
 from firth.tasks.examples.files import Examples, load
@@ -53,50 +56,28 @@ def examples_of(name: str, data: Path, most: int) -> Examples:
         return load(Path(scratch))
 
 
-def head(name: str, results: Mapping[str, Any]) -> str:
-    """A set in the table's head: how much of it was there."""
-    rows = official_set(name).rows
-    sides = [
-        f"{results['examples'][side]:,}" + ("" if results["examples"][side] == rows[side] else f" of {rows[side]:,}")
-        for side in ("train", "dev")
-    ]
-    return f"{results['title'].removeprefix('GLUE: ')} ({' / '.join(sides)})"
-
-
-def cell(system: Mapping[str, Any]) -> str:
-    """Median, deviation over the seeds, and what failed."""
-    seeds = system["seeds"]
-    spread = f" ± {100 * statistics.stdev(seeds):.1f}" if len(seeds) > 1 else ""
-    failed = ", ".join(f"{count} {how}" for how, count in failures(system).items())
-    tie = " ≈" if system["tie_with_majority"] else ""
-    return f"{100 * system['score']:.1f}{spread}{tie}" + (f" ({failed})" if failed else "")
-
-
-def table(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """Rows of systems, columns of sets; times 100."""
-    labels: dict[str, str] = {}
-    for results in found.values():
-        labels |= {system["system"]: system["label"] for system in results["systems"]}
-    lines = [
-        "| | " + " | ".join(head(name, results) for name, results in found.items()) + " |",
-        "|---|" + "---|" * len(found),
-        "| *metric* | " + " | ".join(str(results["metric"]) for results in found.values()) + " |",
-        "| majority | " + " | ".join(f"{100 * results['majority']['score']:.1f}" for results in found.values()) + " |",
-    ]
-    for name, label in labels.items():
-        cells = []
-        for results in found.values():
-            systems = [system for system in results["systems"] if system["system"] == name]
-            cells.append(cell(systems[0]) if systems else "–")
-        lines.append(f"| {label} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def renamed(sources: Mapping[str, Source], labels: Mapping[str, str]) -> dict[str, Source]:
+    """The encoders, some under other labels."""
+    if unknown := sorted(set(labels) - set(sources)):
+        raise FirthError(f"--label {unknown[0]}: not among --encoders {','.join(sources)}")
+    return {name: replace(source, label=labels.get(name, source.label)) for name, source in sources.items()}
 
 
 def main() -> None:
     """Score, one set after the other; the file is written after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the official sets")
+    parser.add_argument("--data", type=Path, help="folder of the official sets")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="only print the table of what earlier calls wrote (--json)",
+    )
     parser.add_argument("--bert", type=Path, default=Path("data/models/bert"), help="folder of a BERT of ours")
+    parser.add_argument(
+        "--label", metavar="NAME=TEXT", action="append", default=[], help="what bert, random, … is called"
+    )
     parser.add_argument("--vectors", type=Path, default=Path("data/vectors"), help="folder with skipgram and cbow")
     parser.add_argument("--encoders", default="reference,bert,random,skipgram")
     parser.add_argument("--modes", default="finetuned,frozen")
@@ -114,6 +95,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="MRPC and RTE, 500 examples, two seeds")
     parser.add_argument("--json", type=Path, help="write the records there")
     options = parser.parse_args()
+    if options.table:
+        print(table(read(options.table)))
+        return
+    if options.data is None:
+        parser.error("--data: say where the official sets are")
     if options.quick:
         options.sets, options.train_examples, options.seeds = "glue/mrpc,glue/rte", 500, 2
     most = {name: int(count) for name, _, count in (one.partition("=") for one in options.subset)}
@@ -130,29 +116,14 @@ def main() -> None:
             "threads": options.threads,
         }
     )
-    found: dict[str, Any] = {}
+    labels = dict(one.split("=", 1) for one in options.label)
+    records: list[Record] = []
     for name in options.sets.split(","):
         examples = examples_of(name, options.data, most.get(name, options.train_examples))
-        sources = configured(settings, options.vectors, options.bert)
-        found[name] = score_task(examples, sources, settings, Cells(options.cells)).results
-        print(f"\n{table(found)}\n", flush=True)
-        write(rows_of(found), options.json)
-
-
-def rows_of(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """As every bench writes them; the peer is the answer that needs no encoder."""
-    return [
-        {
-            "case": f"{name}, {system['label']}",
-            "metric": results["metric"],
-            "ours": system["score"],
-            "peer": results["majority"]["score"],
-            "ratio": system["score"] / results["majority"]["score"] if results["majority"]["score"] else None,
-            "runs": [[seed, results["majority"]["score"]] for seed in system["seeds"]],
-        }
-        for name, results in found.items()
-        for system in results["systems"]
-    ]
+        sources = renamed(configured(settings, options.vectors, options.bert), labels)
+        records += rows_of(name, score_task(examples, sources, settings, Cells(options.cells)).results)
+        print(f"\n{table(records)}\n", flush=True)
+        write(records, options.json)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from bench.tasks import cell, examples_of, rows_of, table
+from bench.pretraining import write
+from bench.tasks import examples_of, renamed
+from bench.tasks_table import cell, read, rows_of, table
+
+from firth.errors import DataError, FirthError
+from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.encoders.sources import Source
 
 SYSTEM = {
     "system": "bert-finetuned", "label": "BERT, fine-tuned", "score": 0.8, "seeds": [0.79, 0.8, 0.81],
@@ -25,20 +31,47 @@ OTHER = {
 
 
 def test_a_cell_says_how_sure_it_is() -> None:
-    assert cell(SYSTEM) == "80.0 ± 1.0 (1 collapsed)"
+    def said(**changes: object) -> str:
+        (record,) = rows_of("glue/rte", {**RTE, "systems": [{**SYSTEM, **changes}]})
+        return cell(record)
+
+    assert said() == "80.0 ± 1.0 (1 collapsed)"
     runs = [*SYSTEM["runs"], {"collapsed": False, "diverged_at": 3}]  # type: ignore[misc]
-    assert cell({**SYSTEM, "runs": runs}) == "80.0 ± 1.0 (1 collapsed, 1 diverged)"
-    assert cell({**SYSTEM, "seeds": [0.8], "runs": [], "tie_with_majority": True}) == "80.0 ≈"
+    assert said(runs=runs) == "80.0 ± 1.0 (1 collapsed, 1 diverged)"
+    assert said(seeds=[0.8], runs=[], tie_with_majority=True) == "80.0 ≈"
 
 
-def test_rows_are_systems_and_columns_sets_with_how_much_of_them_was_there() -> None:
-    lines = table({"glue/rte": RTE, "squad": OTHER}).split("\n")
-    assert lines[0] == "| | RTE (500 of 2,490 / 277) | SQuAD 1.1 (500 of 87,599 / 277 of 10,570) |"
-    assert lines[3] == "| majority | 50.0 | 50.0 |"
-    assert lines[4:] == ["| BERT, fine-tuned | 80.0 ± 1.0 (1 collapsed) | – |", "| X | – | 80.0 (1 collapsed) |"]
-    (row,) = rows_of({"glue/rte": RTE})
-    assert (row["case"], row["ours"], row["ratio"]) == ("glue/rte, BERT, fine-tuned", 0.8, 1.6)
+def test_rows_are_systems_and_columns_sets_with_how_much_of_them_was_there(tmp_path: Path) -> None:
+    rte, squad = rows_of("glue/rte", RTE), rows_of("squad", OTHER)
+    lines = table([*rte, *squad]).split("\n")
+    assert lines[0] == "| | seeds | RTE (500 of 2,490 / 277) | SQuAD 1.1 (500 of 87,599 / 277 of 10,570) |"
+    assert lines[3] == "| without an encoder | | 50.0 | 50.0 |"
+    assert lines[4:] == [
+        "| BERT, fine-tuned | 3 | 80.0 ± 1.0 (1 collapsed) | – |",
+        "| X | 1 | – | 80.0 (1 collapsed) |",
+    ]
+    (row,) = rte
+    assert (row["case"], row["ours"], row["ratio"]) == ("RTE (500 of 2,490 / 277): BERT, fine-tuned", 0.8, 1.6)
     assert row["runs"] == [[0.79, 0.5], [0.8, 0.5], [0.81, 0.5]]
+
+
+def test_records_of_several_calls_make_one_table(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    write(rows_of("glue/rte", RTE), first)
+    again = {**SYSTEM, "score": 0.9, "seeds": [0.9], "runs": [{"collapsed": False}]}
+    write([*rows_of("glue/rte", {**RTE, "systems": [again]}), *rows_of("squad", OTHER)], second)
+    lines = table(read([first, second])).split("\n")
+    assert lines[4:] == ["| BERT, fine-tuned | 1 | 90.0 | – |", "| X | 1 | – | 80.0 (1 collapsed) |"]
+    first.write_text("{")
+    with pytest.raises(DataError, match=r"first\.json: no records of bench\.tasks"):
+        read([first])
+
+
+def test_encoders_go_by_other_names() -> None:
+    sources = {"bert": Source("BERT", BertEncoder), "random": Source("BERT, untrained", BertEncoder)}  # type: ignore[arg-type]
+    assert [one.label for one in renamed(sources, {"bert": "An hour"}).values()] == ["An hour", "BERT, untrained"]
+    with pytest.raises(FirthError, match="--label brt: not among --encoders bert,random"):
+        renamed(sources, {"brt": "An hour"})
 
 
 @pytest.mark.parametrize("below", ["", "glue"])
