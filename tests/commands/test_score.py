@@ -89,6 +89,15 @@ def test_swag(folder: Path) -> None:
     assert ["accuracy", "50.00"] in rows(run("swag", "--gold", "swag.csv", "--pred", "swag.tsv"))
 
 
+@pytest.mark.parametrize(("side", "count"), [("matched", "9,815"), ("mismatched", "9,832")])
+def test_mnli_is_the_set_that_gold_is_of(folder: Path, side: str, count: str) -> None:
+    (folder / f"dev_{side}.tsv").write_text("index\tsentence1\tsentence2\tgold_label\n0\ta\tb\tentailment\n")
+    (folder / "mnli.tsv").write_text("index\tprediction\n0\tentailment\n")
+    result = run("glue/MNLI", "--gold", f"dev_{side}.tsv", "--pred", "mnli.tsv")
+    assert ["accuracy", "100.00"] in rows(result)
+    assert f"MNLI-{'m' if side == 'matched' else 'mm'} dev: 1 of {count} (subset)" in result.output
+
+
 def test_all_of_glue(folder: Path) -> None:
     result = run("glue", "--gold", ".", "--pred", "pred", "--json", "s.json", "--each", "e.jsonl")
     assert ["rte", "50.00", "accuracy", "50.00"] in rows(result)
@@ -103,7 +112,8 @@ def test_all_of_glue(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("glue/mnli", "--gold", "RTE/dev.tsv", "--pred", "pred/RTE.tsv"), "glue/mnli: no such scorer; there are"),
+        (("glue/mmlu", "--gold", "RTE/dev.tsv", "--pred", "pred/RTE.tsv"), "glue/mmlu: no such scorer; there are"),
+        (("glue/mnli", "--gold", "RTE/dev.tsv", "--pred", "pred/RTE.tsv"), "say glue/mnli-m or glue/mnli-mm"),
         (("squad", "--pred", "pred.json"), "score squad: say with --gold where the right answers are"),
         (("glue", "--gold", "RTE/dev.tsv", "--pred", "pred"), "RTE/dev.tsv: glue takes folders; for one file say "),
         (("glue/rte", "--gold", "RTE/dev.tsv", "--pred", "nowhere.tsv"), "nowhere.tsv: no such file"),

@@ -27,8 +27,8 @@ def score(
         str,
         typer.Argument(
             metavar="SCORER",
-            help="squad, conll2003, swag, glue/TASK (cola, sst-2, mrpc, sts-b, qqp, mnli-m, mnli-mm, qnli, rte, wnli), "
-            "or glue for folders.",
+            help="squad, conll2003, swag, glue/TASK (cola, sst-2, mrpc, sts-b, qqp, mnli-m, mnli-mm, qnli, rte, wnli; "
+            "mnli: by the name of --gold), or glue for folders.",
         ),
     ],
     pred: Annotated[
@@ -84,12 +84,24 @@ def _result(name: str, gold: Path | None, pred: Path) -> Result:
 
         return score_swag(right, pred)
     prefix, _, task = name.partition("/")
+    if name == "glue/mnli":
+        task = _side_of_mnli(right)
     if prefix != "glue" or task not in TASKS:
         known = ", ".join(f"glue/{one}" for one in TASKS)
         raise FirthError(f"{name}: no such scorer; there are squad, conll2003, swag, glue, {known}")
     from firth.tasks.official.glue_scores import score_file
 
     return score_file(TASKS[task], right, pred)
+
+
+def _side_of_mnli(gold: Path) -> str:
+    """Which of its two sets that dev file is."""
+    from firth.tasks.official.glue import TASKS
+
+    for name in ("mnli-m", "mnli-mm"):
+        if gold.name.startswith(TASKS[name].dev):
+            return name
+    raise FirthError(f"{gold}: neither dev_matched nor dev_mismatched; say glue/mnli-m or glue/mnli-mm")
 
 
 def _folders(gold: Path, pred: Path, json_: Path | None, each: Path | None) -> None:
