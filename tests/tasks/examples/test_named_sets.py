@@ -15,7 +15,7 @@ from firth.config.tasks import AnyTask
 from firth.errors import ConfigError, DataError
 from firth.tasks.examples.build import build
 from firth.tasks.examples.files import Examples, load
-from firth.tasks.examples.named import entry_of, files_of, official_set, official_sets
+from firth.tasks.examples.named import entry_of, entry_on_hub, files_of, official_counts, official_set, official_sets
 from firth.tasks.official.glue import TASKS
 
 NAMES = [name for name in official_sets() if name.startswith("glue/")]
@@ -98,6 +98,8 @@ def test_a_part_of_a_set_and_two_that_could_be_meant(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="glue/mmlu: no official set; there are glue/cola, "):
         official_set("glue/mmlu")
+    with pytest.raises(ConfigError, match=r"two dev sides; say glue/mnli-m \(matched\) or glue/mnli-mm"):
+        official_set("glue/MNLI")
     with pytest.raises(DataError, match="no such folder"):
         files_of(official_set("squad"), tmp_path / "no")
     with pytest.raises(DataError, match=r"no file dev-v1\.1\.json there, plain or packed"):
@@ -115,6 +117,55 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "dev.tsv").write_text(lines)
     with pytest.raises(DataError, match=r"line 4: column 'Quality': 'maybe' is not one of 0, 1"):
         examples_of("glue/mrpc", tmp_path)
+
+
+def named(name: str, train: str, dev: str | None) -> AnyTask:
+    pins = {side: {"kind": "files", "path": path, "sha256": "0" * 64} for side, path in (("train", train), ("dev", dev))
+            if path is not None}  # fmt: skip
+    task: AnyTask = TypeAdapter(AnyTask).validate_python(entry_of(official_set(name)) | pins)
+    return task
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "dev", "counts"),
+    [
+        ("squad", "a/train-v1.1-subset.json.xz", "dev-v1.1.json", ("squad", 87_599, 10_570)),
+        ("squad", "dev-v1.1.json", "train-v1.1.json", None),
+        ("conll2003", "eng.train.xz", "eng.testb", ("conll2003", 14_041, None)),
+        ("conll2003", "eng.trained", "eng.testa", ("conll2003", None, 3_250)),
+        ("glue/mnli-mm", "train.tsv", "dev_mismatched_subset.tsv.xz", ("glue/mnli-mm", 392_702, 9_832)),
+        ("glue/mnli-m", "train.tsv", "dev_matched.tsv", ("glue/mnli-m", 392_702, 9_815)),
+        ("glue/cola", "train.tsv", None, ("glue/cola", 8_551, None)),
+        ("glue/cola", "own.tsv", "train.csv", None),
+    ],
+)
+def test_official_counts_are_of_files_with_official_names(
+    name: str, train: str, dev: str | None, counts: tuple[str, int | None, int | None] | None
+) -> None:
+    found = official_counts(named(name, train, dev))
+    assert found == (counts and dict(zip(("name", "train", "dev"), counts, strict=True)))
+
+
+def test_official_counts_of_a_set_that_was_asked_for_by_name() -> None:
+    asked = named("glue/mnli-mm", "train.tsv", "own.tsv")
+    assert official_counts(asked, "glue/MNLI-mm") == {"name": "glue/mnli-mm", "train": 392_702, "dev": None}
+    own = named("glue/cola", "own.tsv", None)
+    assert official_counts(own, "glue/cola") == {"name": "glue/cola", "train": None, "dev": None}
+    unpublished = named("squad", "train-v1.1.json", "dev-v1.1.json").model_copy(update={"published": ""})
+    assert official_counts(unpublished) is None
+
+
+@pytest.mark.parametrize(
+    ("subset", "split", "dev"),
+    [("mnli", "validation_mismatched", 9_832), ("mnli", "validation", None), (None, "x", None)],
+)
+def test_official_counts_are_of_official_splits(subset: str | None, split: str, dev: int | None) -> None:
+    pin = {"kind": "hub", "dataset": "nyu-mll/glue", "revision": "c0ffee", "sha256": "0" * 64}
+    sides = {"train": {**pin, "subset": "mnli", "split": "train"}, "dev": {**pin, "subset": subset, "split": split}}
+    task: AnyTask = TypeAdapter(AnyTask).validate_python(entry_on_hub(official_set("glue/mnli-mm")) | sides)
+    found = official_counts(task)
+    assert found is not None
+    assert (found["train"], found["dev"]) == (392_702, dev)
 
 
 def test_an_empty_text_is_named(tmp_path: Path) -> None:

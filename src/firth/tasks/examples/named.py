@@ -5,12 +5,12 @@ Files may be plain or packed, and parts of a set may say so behind its name (`tr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from firth.config.tasks import GLUE_SETS, QUERY_LENGTH, SQUAD_LENGTH, SQUAD_STRIDE
+from firth.config.tasks import GLUE_SETS, QUERY_LENGTH, SQUAD_LENGTH, SQUAD_STRIDE, AnyFile, AnyTask, HubFile, LocalFile
 from firth.errors import ConfigError, DataError
 from firth.packing import unpacked_name
 from firth.tasks.official.glue import TASKS, Side
@@ -18,6 +18,7 @@ from firth.tasks.official.swag import OFFICIAL as SWAG_ROWS
 
 ALL = 1_000_000
 """More examples than any of these sets has."""
+SIDES: tuple[Side, ...] = ("train", "dev")
 GLUE_PREFIX = "glue/"
 GLUE_LENGTH, CONLL_LENGTH = 128, 128
 _METRICS = {"cola": "matthews", "mrpc": "f1", "qqp": "f1", "sts-b": "pearson_spearman"}
@@ -89,16 +90,18 @@ def official_set(name: str) -> OfficialSet:
     """The one called `name`.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or there are two.
     """
     sets = official_sets()
+    if name.lower() == f"{GLUE_PREFIX}mnli":
+        raise ConfigError(f"{name}: MNLI has two dev sides; say glue/mnli-m (matched) or glue/mnli-mm (mismatched)")
     if name.lower() not in sets:
         raise ConfigError(f"{name}: no official set; there are {', '.join(sets)}")
     return sets[name.lower()]
 
 
-def files_of(found: OfficialSet, data: Path) -> dict[Side, Path]:
-    """Both files of a set in the folder `data`, or in the one of the set's name below it.
+def files_of(found: OfficialSet, data: Path, sides: Sequence[Side] = SIDES) -> dict[Side, Path]:
+    """The files of a set's `sides` in the folder `data`, or in the one of the set's name below it.
 
     Raises:
         DataError: one is missing, or several could be meant.
@@ -107,7 +110,7 @@ def files_of(found: OfficialSet, data: Path) -> dict[Side, Path]:
         raise DataError("no such folder", data)
     inner = [path for path in data.iterdir() if path.is_dir() and path.name.lower() == found.folder.lower()]
     folder = inner[0] if inner else data
-    return {side: _file(folder, found.begins[side], found.ending) for side in ("train", "dev")}
+    return {side: _file(folder, found.begins[side], found.ending) for side in sides}
 
 
 def entry_of(found: OfficialSet) -> dict[str, Any]:
@@ -118,6 +121,27 @@ def entry_of(found: OfficialSet) -> dict[str, Any]:
 def entry_on_hub(found: OfficialSet) -> dict[str, Any]:
     """As `entry_of`, of the rows on the hub."""
     return entry_of(found) | dict(found.hub.entry)
+
+
+def official_counts(task: AnyTask, name: str | None = None) -> dict[str, Any] | None:
+    """How many examples the official set has that a task is, or is a part of: of each side whose file has its name.
+
+    Args:
+        task: its `published` says which set it is of.
+        name: the official set where it was asked for by name.
+
+    Returns:
+        `{"name", "train", "dev"}`; a side that is another file, or a share of one, has None. None where there is no
+        `name` and no side is one of the set's.
+    """
+    sets = official_sets() if name is None else {name.lower(): official_set(name)}
+    counts = [
+        {"name": called, **_rows(task, found)}
+        for called, found in sets.items()
+        if found.entry["published"] == task.published
+    ]
+    best = max(counts, key=_known, default=None)
+    return best if best is not None and (name is not None or _known(best)) else None
 
 
 def _glue(name: str) -> OfficialSet:
@@ -136,11 +160,7 @@ def _glue(name: str) -> OfficialSet:
 
 
 def _file(folder: Path, begin: str, ending: str) -> Path:
-    found = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file() and unpacked_name(path.name).endswith(ending) and _begins(unpacked_name(path.name), begin)
-    ]
+    found = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_called(path.name, begin, ending)]
     exact = [path for path in found if unpacked_name(path.name) == f"{begin}{ending}"]
     chosen = exact or found
     if not chosen:
@@ -150,6 +170,27 @@ def _file(folder: Path, begin: str, ending: str) -> Path:
     return chosen[0]
 
 
-def _begins(name: str, begin: str) -> bool:
-    """Whether `name` is `begin`, or goes on with something that is no further part of the word."""
-    return name.startswith(begin) and not name[len(begin) : len(begin) + 1].isalnum()
+def _is_called(packed: str, begin: str, ending: str) -> bool:
+    """Whether a file's name is `begin` and `ending`, or has something between that is no further part of the word."""
+    name = unpacked_name(packed)
+    return name.startswith(begin) and name.endswith(ending) and not name[len(begin) : len(begin) + 1].isalnum()
+
+
+def _rows(task: AnyTask, found: OfficialSet) -> dict[Side, int | None]:
+    files: dict[Side, AnyFile | None] = {"train": task.train, "dev": task.dev}
+    return {side: found.rows[side] if _is_of(file, found, side) else None for side, file in files.items()}
+
+
+def _known(counts: Mapping[str, Any]) -> int:
+    return sum(counts[side] is not None for side in SIDES)
+
+
+def _is_of(file: AnyFile | None, found: OfficialSet, side: Side) -> bool:
+    """Whether that is the official file of a side, or a part of it, by its name or by the hub's."""
+    if file is None:
+        return False
+    if isinstance(file, HubFile):
+        split = found.hub.dev if side == "dev" else side
+        return (file.dataset, file.subset, file.split) == (found.hub.dataset, found.hub.subset, split)
+    path = file.path if isinstance(file, LocalFile) else file.file
+    return _is_called(PurePath(path).name, found.begins[side], found.ending)
