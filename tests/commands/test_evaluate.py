@@ -7,6 +7,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,7 +16,8 @@ from usage_examples import bert, draw, examples_of, vectors
 
 from firth.bert.folder import save
 from firth.cli import app
-from firth.commands.evaluate import _table
+from firth.commands.evaluate_shown import FROZEN, table
+from firth.commands.evaluate_ways import settings_of
 from firth.commands.task_options import seeds_of
 from firth.config.load import preset_text
 from firth.encode.interchange import write_hf
@@ -67,6 +69,9 @@ def test_two_models_on_a_csv_file(folder: Path) -> None:
     assert results["settings"]["seeds"] == [1, 2]
     best = max(results["systems"], key=lambda system: system["score"])
     assert best["score"] > 0.9
+    assert f"{min(best['seeds']):.3f} … {max(best['seeds']):.3f}" in result.output
+    assert "official" not in results
+    assert result.output.splitlines()[-1] == FROZEN
     assert "above" in result.output
     assert f"{best['score']:.3f}" in result.output
     assert f"[{best['low']:.3f}, {best['high']:.3f}]" in result.output
@@ -170,9 +175,69 @@ def test_a_model_may_be_an_option_and_fine_tuning_has_settings(folder: Path) -> 
     results = json.loads((folder / "r.json").read_text())
     assert [(row["encoder"], row["mode"]) for row in results["systems"]] == [("words", "frozen"), ("own", "frozen")]
     tuned = ("--mode", "finetuned", "--learning-rate", "3e-4", "--epochs", "1", "--batch", "8")
-    assert run("own", *asked, *tuned).exit_code == 0
+    result = run("own", *asked, *tuned)
+    assert result.exit_code == 0, result.output
+    assert FROZEN not in result.output
     settings = json.loads((folder / "r.json").read_text())["settings"]["finetuning"]
     assert (settings["learning_rate"], settings["epochs"], settings["batch"]) == (3e-4, 1, 8)
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("protocol", {"protocol": "sane"}), ("protocol", {"protocol": "paper"}), ("ensemble", {"ensemble": True}),
+        ("learning-rate", {"learning_rate": 1e-4}), ("epochs", {"epochs": 2}), ("batch", {"batch": 8}),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("folder")
+def test_an_option_of_fine_tuning_means_that_mode(option: str, values: dict[str, Any]) -> None:
+    tuned = {key: value for key, value in values.items() if key in ("learning_rate", "epochs", "batch")}
+    asked = {key: value for key, value in values.items() if key not in tuned}
+    assert settings_of(None, {}, {}).modes == ["frozen"]
+    assert settings_of(None, asked, tuned).modes == ["finetuned"]
+    assert settings_of(["frozen", "finetuned"], asked, tuned).modes == ["frozen", "finetuned"]
+    with pytest.raises(FirthError, match=rf"--{option} is of fine-tuning: leave it out, or --frozen \(--mode frozen\)"):
+        settings_of(["frozen"], asked, tuned)
+
+
+@pytest.mark.usefixtures("folder")
+def test_bilstms_on_frozen_encoders_have_an_ensemble_too() -> None:
+    settings = settings_of(None, {"heads": ["bilstm"], "ensemble": True}, {})
+    assert (settings.modes, settings.ensemble) == (["frozen"], True)
+    assert settings_of(["frozen"], {"heads": ["linear", "bilstm"], "ensemble": True}, {}).ensemble
+    both = {"heads": ["bilstm"], "ensemble": True, "protocol": "sane"}
+    assert settings_of(None, both, {}).modes == ["finetuned"]
+
+
+def test_a_protocol_alone_fine_tunes(folder: Path) -> None:
+    write_texts(folder / "own.csv")
+    asked = ["own", "--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict",
+             "--train-examples", "32", "--seeds", "1", "--json", "r.json"]  # fmt: skip
+    result = run(*asked, "--protocol", "sane")
+    assert result.exit_code == 0, result.output
+    (system,) = json.loads((folder / "r.json").read_text())["systems"]
+    assert (system["system"], system["mode"]) == ("own-finetuned", "finetuned")
+    assert FROZEN not in result.output
+    assert FROZEN not in run(*asked, "--frozen").output, "that is what was asked for"
+
+
+def test_answers_are_written_by_system(folder: Path) -> None:
+    write_texts(folder / "own.csv")
+    (folder / "a").mkdir()
+    (folder / "words").rename(folder / "a" / "own")
+    asked = ["own", "a/own", "--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field",
+             "verdict", "--seeds", "1", "--json", "r.json"]  # fmt: skip
+    assert run(*asked, "--predictions", "answers").exit_code == 0
+    results = json.loads((folder / "r.json").read_text())
+    files = {"own": "predictions-own.jsonl", "a/own": "predictions-a%2Fown.jsonl"}
+    assert {path.name for path in (folder / "answers").iterdir()} == set(files.values())
+    for system in results["systems"]:
+        lines = (folder / "answers" / files[system["system"]]).read_text().splitlines()
+        answers = [json.loads(line) for line in lines]
+        assert len(answers) == results["examples"]["dev"]
+        right = sum(one["predicted"] == one["expected"] for one in answers) / len(answers)
+        assert right == pytest.approx(system["score"], abs=1e-6)
+    assert said(*asked, "--predictions", "own.csv").startswith("own.csv: is a file; --predictions is a folder")
 
 
 def test_seeds_are_how_many_or_which() -> None:
@@ -194,6 +259,7 @@ def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
     result = run("words", "--task", "snippets")
     assert result.exit_code == 0, result.output
     assert "Snippets: 60 training examples, 30 to score on" in result.output
+    assert "--task squad: say where the official set is" in said("words", "--task", "squad")
     assert said("words", "--task", "snipets").startswith(
         "--task snipets: no task of this project (snippets, boolq, disflqa, ner); for a file of your own say --task"
     )
@@ -209,6 +275,14 @@ def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
     [
         (["own", "--task", "text"], "--task text: say with --train FILE where the examples are"),
         (["own", "--task", "words", "--train", "own.csv"], "--task words: with --train it is one of text, pair, span"),
+        (
+            ["own", "--task", "squad"],
+            "--task squad: say where the official set is: --data FOLDER, --train FILE --dev",
+        ),
+        (["own", "--task", "conll2003", "--dev", "own.csv"], "say with --train FILE or --data FOLDER where its trai"),
+        (["own", "--task", "glue/mnli"], "MNLI has two dev sides; say glue/mnli-m (matched) or glue/mnli-mm (mis"),
+        (["own", "--task", "glue/mmlu", "--train", "own.csv"], "glue/mmlu: no official set; there are glue/cola"),
+        (["own", "--task", "mrpc"], "not in a Firth project"),
         (["own", "--task", "text", "--train", "none.csv"], "none.csv: no such file"),
         (["own", "--task", "text", "--train", "own.txt"], "the ending does not say what it is; add --format csv"),
         (["own", "--task", "text", "--train", "own.csv", "--metric", "rouge"], "--metric 'rouge': input should be"),
@@ -225,12 +299,8 @@ def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
             "--seeds 0: a number alone is how many, 1 to",
         ),
         (
-            ["own", "--task", "text", "--train", "own.csv", "--protocol", "paper"],
-            "--protocol paper is a way to fine-tune: add --mode finetuned",
-        ),
-        (
-            ["own", "--task", "text", "--train", "own.csv", "--ensemble"],
-            "--ensemble is of fine-tuned models: add --mode finetuned",
+            ["own", "--task", "text", "--train", "own.csv", "--frozen", "--protocol", "paper"],
+            "--protocol is of fine-tuning: leave it out, or --frozen",
         ),
         (["own", "--task", "text", "--train", "own.csv", "--seeds", "1,1"], "seeds names something twice"),
         (["--task", "text", "--train", "own.csv"], "name a MODEL: a folder, skipgram, cbow or bert"),
@@ -238,9 +308,12 @@ def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
             ["own", "--task", "text", "--train", "own.csv", "--frozen", "--mode", "finetuned"],
             "--frozen and --mode finetuned: say one of them",
         ),
-        (["own", "--task", "text", "--train", "own.csv", "--epochs", "2"], "--epochs is of fine-tuning: add --mode"),
         (
-            ["own", "--task", "text", "--train", "own.csv", "--mode", "finetuned", "--learning-rate", "2"],
+            ["own", "--task", "text", "--train", "own.csv", "--mode", "frozen", "--epochs", "2"],
+            "--epochs is of fine-tuning: leave it out, or --frozen (--mode frozen)",
+        ),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--learning-rate", "2"],
             "--learning-rate 2.0: input should be less than or equal to 1",
         ),
         (
@@ -296,10 +369,37 @@ def test_an_official_set_out_of_its_folder(folder: Path) -> None:
     results = json.loads((folder / "r.json").read_text())
     assert (results["title"], results["metric"], results["published"]) == ("GLUE: CoLA", "matthews", "cola")
     assert results["examples"] == {"train": 30, "dev": 20}
-    assert "leave --train and --dev out" in said(*asked, "--train", "a.csv")
-    assert "say with --data where the files" in said("words", "--task", "glue/cola")
+    assert results["official"] == {"name": "glue/cola", "train": 8551, "dev": 1043}
+    assert "glue/cola: train 30 of 8,551 (subset), dev 20 of 1,043 (subset).\n" in result.output
+    dev = glue / "dev.tsv"
+    assert "neither --train nor --dev names: leave it out" in said(*asked, "--train", str(dev), "--dev", str(dev))
+    dev.rename(glue / "own.tsv")
+    assert "no file dev.tsv there" in said(*asked)
+    result = run(*asked, "--dev", "GLUE/CoLA/own.tsv", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    assert "glue/cola: train 40 of 8,551 (subset), dev 20 (not the official dev side).\n" in result.output
+    assert json.loads((folder / "r.json").read_text())["official"]["dev"] is None
+    assert "say where the official set is" in said("words", "--task", "glue/cola")
     assert "no official set; there are glue/cola" in said("words", "--task", "snli", "--data", "GLUE")
     assert "no file train.tsv there" in said("words", "--task", "glue/rte", "--data", "GLUE")
+
+
+def test_an_official_set_out_of_files_that_are_named(folder: Path) -> None:
+    for name, count, seed in (("eng.train", 60, 1), ("eng.testb", 30, 2)):
+        sentences = (zip(one["tokens"], one["tags"], strict=True) for one in draw("tagging", count, seed))
+        lines = ["\n".join(f"{word} NNP B-NP {tag}" for word, tag in sentence) for sentence in sentences]
+        (folder / name).write_text("-DOCSTART- -X- -X- O\n\n" + "\n\n".join(lines) + "\n")
+    asked = ("words", "--task", "conll2003", "--train", "eng.train", "--seeds", "1", "--json", "r.json")
+    result = run(*asked, "--dev", "eng.testb")
+    assert result.exit_code == 0, result.output
+    results = json.loads((folder / "r.json").read_text())
+    assert (results["published"], results["metric"]) == ("conll-2003", "entity_f1")
+    assert results["examples"] == {"train": 60, "dev": 30}
+    assert "conll2003: train 60 of 14,041 (subset), dev 30 (not the official dev side).\n" in result.output
+    alone = run(*asked)
+    assert alone.exit_code == 0, alone.output
+    examples = json.loads((folder / "r.json").read_text())["examples"]
+    assert 0 < examples["dev"] < examples["train"] < 60
 
 
 def test_sets_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +425,7 @@ def test_sets_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 0, result.output
     results = json.loads((folder / "r.json").read_text())
     assert (results["title"], results["examples"]) == ("GLUE: CoLA", {"train": 40, "dev": 20})
+    assert results["official"] == {"name": "glue/cola", "train": 8551, "dev": 1043}
     own = ("--task", "text", "--text-field", "sentence", "--train", "train")
     assert run(*asked, *own).exit_code == 0
     assert json.loads((folder / "r.json").read_text())["title"] == "nyu-mll/glue"
@@ -334,36 +435,43 @@ def test_sets_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--subset is of a data set on the hub" in said("words", "--task", "text", "--subset", "cola")
 
 
-def row(name: str, runs: list[dict[str, object]], score: float = 0.8, tie: bool = False) -> dict[str, object]:
-    made = [{"seed": seed, "score": score, "collapsed": False} | run for seed, run in enumerate(runs, 1)]
+def row(name: str, scores: list[float | None], score: float = 0.8, tie: bool = False, **more: Any) -> dict[str, Any]:
+    """A system with a score, or none where it diverged, for each seed."""
+    made = [
+        {"seed": seed, "score": one, "collapsed": one == 0.5} | ({"diverged_at": 7} if one is None else {})
+        for seed, one in enumerate(scores, 1)
+    ]
     return {
         "system": name, "score": score, "low": score - 0.05, "high": score + 0.05, "tie_with_majority": tie,
-        "seeds": [score], "score_is": "median", "runs": made,
-    }  # fmt: skip
+        "seeds": [one for one in scores if one is not None], "score_is": "median", "runs": made,
+    } | more  # fmt: skip
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "pearson_spearman"])
 def test_the_table_fits_a_terminal_of_100_columns(metric: str) -> None:
-    ended: dict[str, object] = {}
-    diverged: dict[str, object] = {"score": None, "diverged_at": 7}
-    collapsed: dict[str, object] = {"collapsed": True}
     systems = [
-        row("bert-finetuned", [ended, ended]),
-        row("skipgram-finetuned-bilstm", [ended, ended, diverged], 0.5, tie=True),
-        row("reference-bilstm", [collapsed, ended, diverged, ended, ended]),
+        row("bert-finetuned", [0.8, 0.81]),
+        row("skipgram-finetuned-bilstm", [0.4, 0.55, None], 0.5, tie=True),
+        row("reference-bilstm", [0.5, 0.8, None, 0.8, 0.92]),
+        row("random-finetuned", [0.8]),
+        row("bert-finetuned-ensemble", [], ensemble_of=[1, 2]),
     ]
+    for run in systems[2]["runs"]:
+        run["epoch"] = 3
     what = "each word's most frequent tag in training, O for a new word"
     stream = io.StringIO()
     results = {"metric": metric, "majority": {"score": 0.5, "what": what}, "systems": systems}
-    Console(file=stream, width=100).print(_table(results))
+    Console(file=stream, width=100).print(table(results))
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     assert max(map(len, lines)) <= 100
     cells = [re.split(r"  +", line.strip()) for line in lines]
-    assert [line for line in cells if len(line) == 5] == [
-        ["bert-finetuned", "0.800", "[0.750, 0.850]", "median of 2 seeds", "above"],
-        ["skipgram-finetuned-bilstm", "0.500", "[0.450, 0.550]", "median of 2 seeds that ended", "≈ majority"],
-        ["reference-bilstm", "0.800", "[0.750, 0.850]", "median of 4 seeds that ended", "above"],
+    assert [line for line in cells if len(line) in (5, 6) and "[" in line[2]] == [
+        ["bert-finetuned", "0.800", "[0.750, 0.850]", "0.800 … 0.810", "median of 2 seeds", "above"],
+        ["skipgram-finetuned-bilstm", "0.500", "[0.450, 0.550]", "0.400 … 0.550", "median of 2 seeds", "≈ majority"],
+        ["reference-bilstm", "0.800", "[0.750, 0.850]", "0.500 … 0.920", "median of 4 seeds", "above"],
+        ["random-finetuned", "0.800", "[0.750, 0.850]", "one seed", "above"],
+        ["bert-finetuned-ensemble", "0.800", "[0.750, 0.850]", "ensemble of 2", "above"],
     ]
-    assert [line for line in cells if len(line) == 1 and "of" in line[0]] == [
-        ["1 of 3 diverged"], ["1 of 5 collapsed"], ["1 of 5 diverged"],
+    assert [line[0] for line in cells if len(line) == 1 and line[0] != "pearson_"] == [
+        "that ended", "1 of 3 diverged", "that ended,", "epoch chosen on dev", "1 of 5 collapsed", "1 of 5 diverged",
     ]  # fmt: skip

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from firth.commands.addresses import folder_of, root_or_none
+from firth.commands.addresses import folder_of
 from firth.commands.evaluate_save import check_save, keep_scored
-from firth.commands.task_examples import examples_asked_for, refusal
+from firth.commands.evaluate_ways import check_ways, settings_of
+from firth.commands.task_examples import examples_asked_for
 from firth.commands.task_options import range_of, seeds_of, separated
 from firth.config.usages import Evaluation
 from firth.errors import FirthError
 from firth.project import kept_folder
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from firth.tasks.encoders.sources import Source
 
 
@@ -32,7 +31,7 @@ def evaluate(
         str,
         typer.Option(
             help="text, pair, span, tagging, number or choice with --train; glue/mrpc (…), squad, conll2003 or swag "
-            "with --data or --hub; else the name of a task in params.yaml."
+            "with --data, --hub or --train; else the name of a task in params.yaml."
         ),
     ],
     models: Annotated[
@@ -51,7 +50,10 @@ def evaluate(
     dev: Annotated[
         Path | None, typer.Option(help="Examples to score on; left out, a share of --train, chosen by hash.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the official set that --task names.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the official set that --task names; --train or --dev takes the place of a file."),
+    ] = None,
     hub: Annotated[
         str | None,
         typer.Option(
@@ -107,7 +109,9 @@ def evaluate(
     mode: Annotated[
         str | None,
         typer.Option(
-            metavar="frozen,finetuned", help="A head on fixed features, head and encoder trained together, or both."
+            metavar="frozen,finetuned",
+            help="A head on fixed features, head and encoder trained together, or both. Left out: finetuned with "
+            "--protocol, --learning-rate, --epochs, --batch or --ensemble; else as in params.yaml, or frozen.",
         ),
     ] = None,
     frozen: Annotated[bool, typer.Option("--frozen", help="The same as --mode frozen.")] = False,
@@ -132,13 +136,21 @@ def evaluate(
     epochs: Annotated[int | None, typer.Option(help="Of fine-tuning a BERT; the protocol sane has 5 at most.")] = None,
     batch: Annotated[int | None, typer.Option(help="Examples in a step of fine-tuning a BERT.")] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="One more row: the mean outputs of the fine-tuned models of all seeds.")
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="One more row: the mean outputs of the models of all seeds, of fine-tuned ones and of BiLSTMs.",
+        ),
     ] = False,
     pooling: Annotated[Literal["cls", "mean"] | None, typer.Option(help="A text's vector from its tokens'.")] = None,
     layers: Annotated[
         Literal["last", "sum4", "concat4"] | None, typer.Option(help="Layers of a BERT that are read.")
     ] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the answers to the dev side, predictions-SYSTEM.jsonl: a line an example."),
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(help="Folder to keep the model in that has the score; `firth predict` takes it."),
@@ -167,15 +179,18 @@ def evaluate(
     if frozen and mode not in (None, "frozen"):
         raise FirthError(f"--frozen and --mode {mode}: say one of them")
     modes = ["frozen"] if frozen else separated(mode)
-    settings = _settings(
-        {"modes": modes, "heads": separated(head), "pooling": pooling, "layers": layers, "protocol": protocol,
+    settings = settings_of(
+        modes,
+        {"heads": separated(head), "pooling": pooling, "layers": layers, "protocol": protocol,
          "ensemble": ensemble or None, "seeds": seeds_of(seeds)},
         {"learning_rate": learning_rate, "epochs": epochs, "batch": batch},
     )  # fmt: skip
-    _check_ways(models, settings)
+    check_ways(models, settings)
     if save is not None:
         check_save(save, models, settings)
-    with examples_asked_for(task, train, dev, data, given, hub, subset) as examples:
+    if predictions is not None and predictions.is_file():
+        raise FirthError(f"{predictions}: is a file; --predictions is a folder, for a file of each system")
+    with examples_asked_for(task, train, dev, data, given, hub, subset) as (examples, official):
         from firth.tasks.evaluation.cells import Cells
         from firth.tasks.evaluation.score import score_task
         from firth.tasks.kept.keeping import Last
@@ -185,56 +200,21 @@ def evaluate(
         seen = None if last is None else last.see
         scored = score_task(examples, sources, settings, Cells(kept_folder("cells")), seen)
         kept = None if save is None else keep_scored(save, examples, sources, settings, scored.results, last)
-    _show(scored.results)
+    from firth.canonical import write_atomic, write_json
+    from firth.commands.evaluate_shown import FROZEN, show
+
+    results = scored.results | ({} if official is None else {"official": official})
+    show(results)
     if kept is not None:
         print(kept)
+    if modes is None and settings.modes == ["frozen"]:
+        print(FROZEN)
     if json_ is not None:
-        from firth.canonical import write_json
-
-        write_json(json_, scored.results)
-
-
-def _check_ways(models: Sequence[str], settings: Evaluation) -> None:
-    """Every model must have one of the ways that are asked for."""
-    from firth.word2vec.matrix_files import FILE as VECTORS
-
-    if settings.modes != ["finetuned"] or settings.heads != ["bilstm"]:
-        return
-    if berts := [model for model in models if not (folder_of(model) / VECTORS).is_file()]:
-        raise FirthError(
-            f"{', '.join(berts)}: a BERT is fine-tuned under a linear head; a BiLSTM reads what it says when it is "
-            "frozen: --mode frozen"
-        )
-
-
-def _settings(asked: dict[str, Any], of_finetuning: dict[str, Any]) -> Evaluation:
-    """The project's settings, or the defaults, with what is asked for."""
-    from pydantic import ValidationError
-
-    root = root_or_none()
-    base = Evaluation()
-    if root is not None:
-        from firth.config import load_params
-
-        base = load_params(root / "params.yaml").evaluation
-    changes = {key: value for key, value in asked.items() if value is not None}
-    if tuned := {key: value for key, value in of_finetuning.items() if value is not None}:
-        changes["finetuning"] = base.finetuning.model_dump() | tuned
-    try:
-        settings = Evaluation.model_validate(base.model_dump() | changes)
-    except ValidationError as error:
-        raise refusal(error) from None
-    if "finetuned" not in settings.modes and changes.get("protocol") == "paper":
-        raise FirthError("--protocol paper is a way to fine-tune: add --mode finetuned")
-    for key in tuned:
-        option = f"--{key.replace('_', '-')}"
-        if "finetuned" not in settings.modes:
-            raise FirthError(f"{option} is of fine-tuning: add --mode finetuned")
-        if settings.protocol == "paper":
-            raise FirthError(f"{option}: the protocol paper has a grid of its own (evaluation.grid in params.yaml)")
-    if settings.modes == ["frozen"] and settings.heads == ["linear"] and "ensemble" in changes:
-        raise FirthError("--ensemble is of fine-tuned models: add --mode finetuned")
-    return settings
+        write_json(json_, results)
+    if predictions is not None:
+        for system in scored.predictions:
+            lines = "".join(scored.prediction_lines(system))
+            write_atomic(predictions / f"predictions-{system.replace('/', '%2F')}.jsonl", lines.encode())
 
 
 def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
@@ -246,43 +226,3 @@ def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
     if len(set(names)) < len(names):
         raise FirthError(f"{next(name for name in names if names.count(name) > 1)}: named twice")
     return {name: from_folder(folder_of(model), model, settings) for name, model in zip(names, models, strict=True)}
-
-
-def _show(results: dict[str, Any]) -> None:
-    from rich.console import Console
-
-    from firth.tasks.evaluation.in_words import protocol_in_words
-
-    counts = results["examples"]
-    Console().print(_table(results))
-    print(f"majority: {results['majority']['what']}.")
-    print(
-        f"{results['title']}: {counts['train']} training examples, {counts['dev']} to score on. "
-        "In brackets: 95% bootstrap interval over these."
-    )
-    print(protocol_in_words(results["settings"]))
-
-
-def _table(results: dict[str, Any]) -> Table:
-    from rich.table import Table
-
-    from firth.tasks.evaluation.in_words import how_scored
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("", overflow="fold")
-    table.add_column(results["metric"].replace("_", "_\n"), justify="right", no_wrap=True)
-    table.add_column("95%", no_wrap=True)
-    table.add_column("score of")
-    table.add_column("beside\nmajority", no_wrap=True)
-    baseline = results["majority"]
-    table.add_row("majority", f"{baseline['score']:.3f}", style="dim")
-    for system in results["systems"]:
-        verdict = "above" if system["score"] > baseline["score"] else "below"
-        table.add_row(
-            system["system"],
-            f"{system['score']:.3f}",
-            rf"\[{system['low']:.3f}, {system['high']:.3f}]",
-            how_scored(system).replace("; ", "\n"),  # what failed has a line of its own
-            "≈ majority" if system["tie_with_majority"] else verdict,
-        )
-    return table

@@ -1,4 +1,4 @@
-"""The examples that a command asks for: files of one's own, read as options say, or a task of this project."""
+"""The examples that a command asks for: one's own files, an official set, or a task of this project."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from firth.commands.addresses import root_or_none
 from firth.config.tasks import Kind
 from firth.errors import ConfigError, FirthError
 from firth.project import find_root
@@ -15,6 +16,7 @@ from firth.project import find_root
 if TYPE_CHECKING:
     from firth.config.tasks import AnyTask
     from firth.tasks.examples.files import Examples
+    from firth.tasks.official.glue import Side
 
 KINDS = get_args(Kind)
 
@@ -28,51 +30,72 @@ def examples_asked_for(
     given: dict[str, Any],
     hub: str | None = None,
     subset: str | None = None,
-) -> Iterator[Examples]:
-    """The examples that are asked for; those of files are built in a folder that goes away.
+) -> Iterator[tuple[Examples, dict[str, Any] | None]]:
+    """The examples that are asked for, and the counts of the official set that they are of (`official_counts`).
+
+    Those of files are built in a folder that goes away.
 
     Args:
-        task: a kind with `train`, an official set with `data` or `hub`, else the name of a task of this project.
-        train: file of one's own, with `hub` a split.
+        task: a kind with `train`, an official set with `data`, `train` or `hub`, else the name of a task of this
+            project.
+        train: file of one's own, with `hub` a split; of an official set one in its form.
         dev: another one, to score on.
-        data: folder of the official set's files.
+        data: folder of the official set's files, those that `train` or `dev` does not name.
         given: what else is said of the task.
         hub: data set on the Hugging Face hub, DATASET or DATASET@REVISION.
         subset: its configuration.
     """
     from firth.tasks.examples.build import build
     from firth.tasks.examples.files import load
+    from firth.tasks.examples.named import official_counts
 
+    official = task if _is_official(task) else None
     if subset is not None and hub is None:
         raise FirthError("--subset is of a data set on the hub: say which with --hub")
     if hub is not None:
         if data is not None:
             raise FirthError("--data is a folder, --hub a data set on the hub: leave one of them out")
         name, asked, root = task.rpartition("/")[2], _hub_task(task, hub, subset, train, dev, given), Path.cwd()
-    elif data is not None:
-        if train is not None or dev is not None:
-            raise FirthError(
-                "--data is the folder of an official set, whose files it finds: leave --train and --dev out"
-            )
-        name, asked, root = task.rpartition("/")[2], _official_task(task, data, given), Path.cwd()
+    elif data is not None or (official is not None and not train is dev is None):
+        name, asked, root = task.rpartition("/")[2], _official_task(task, data, train, dev, given), Path.cwd()
     elif train is not None:
         name, asked, root = train.stem, _own_task(task, train, dev, given), Path.cwd()
     else:
         name, asked, root = task, *_configured_task(task, dev, given)
+        official = None  # a task of this project may have the name of an official set
         built = root / "data" / "examples" / task
         if built.is_dir():
-            yield load(built)
+            yield load(built), official_counts(asked)
             return
     with tempfile.TemporaryDirectory(prefix="firth-examples-") as folder:
         build(name, asked, Path(folder), root)
-        yield load(Path(folder))
+        yield load(Path(folder)), official_counts(asked, official)
 
 
-def _official_task(name: str, data: Path, given: dict[str, Any]) -> AnyTask:
-    from firth.tasks.examples.named import entry_of, files_of, official_set
+def _is_official(task: str) -> bool:
+    """Whether that names an official set, or one of GLUE's that there is not."""
+    from firth.tasks.examples.named import GLUE_PREFIX, official_sets
+
+    return task.lower() in official_sets() or task.lower().startswith(GLUE_PREFIX)
+
+
+def _official_task(
+    name: str, data: Path | None, train: Path | None, dev: Path | None, given: dict[str, Any]
+) -> AnyTask:
+    """An official set: files that are named, in its form, and the others out of its folder."""
+    from firth.tasks.examples.named import SIDES, entry_of, files_of, official_set
 
     found = official_set(name)
-    files: dict[str, Any] = {side: _file(path) for side, path in files_of(found, data).items()}
+    asked: dict[Side, Path | None] = {"train": train, "dev": dev}
+    named = {side: path for side, path in asked.items() if path is not None}
+    if data is None and train is None:
+        raise FirthError(f"--task {name}: say with --train FILE or --data FOLDER where its training examples are")
+    if data is not None:
+        lacking = [side for side in SIDES if side not in named]
+        if not lacking:
+            raise FirthError("--data is for a file that neither --train nor --dev names: leave it out")
+        named |= files_of(found, data, lacking)
+    files: dict[str, Any] = {side: _file(path) for side, path in named.items()}
     return _task({**entry_of(found), **files, **given})
 
 
@@ -110,7 +133,9 @@ def _hub_task(
 
 def _own_task(kind: str, train: Path, dev: Path | None, given: dict[str, Any]) -> AnyTask:
     if kind not in KINDS:
-        raise FirthError(f"--task {kind}: with --train it is one of {', '.join(KINDS)}")
+        raise FirthError(
+            f"--task {kind}: with --train it is one of {', '.join(KINDS)}, or an official set, such as squad"
+        )
     values = {
         "kind": kind,
         "title": train.name,
@@ -137,8 +162,16 @@ def _task(values: dict[str, Any]) -> AnyTask:
 
 
 def _configured_task(name: str, dev: Path | None, given: dict[str, Any]) -> tuple[AnyTask, Path]:
-    if name.startswith("glue/"):
-        raise FirthError(f"--task {name}: say with --data where the files of the official set are, or --hub DATASET")
+    from firth.config import load_params
+    from firth.tasks.examples.named import official_set
+
+    here = root_or_none()
+    tasks = {} if here is None else load_params(here / "params.yaml").tasks
+    if name not in tasks and _is_official(name):
+        official_set(name)
+        raise FirthError(
+            f"--task {name}: say where the official set is: --data FOLDER, --train FILE --dev FILE, or --hub DATASET"
+        )
     if name in KINDS:
         raise FirthError(f"--task {name}: say with --train FILE where the examples are, or name a task of this project")
     if dev is not None or given:
@@ -146,10 +179,7 @@ def _configured_task(name: str, dev: Path | None, given: dict[str, Any]) -> tupl
         raise FirthError(
             f"--{option.replace('_', '-')} goes with --train; what the task {name} is stands in params.yaml"
         )
-    from firth.config import load_params
-
-    root = find_root()
-    tasks = load_params(root / "params.yaml").tasks
+    root = here or find_root()
     if name not in tasks:
         raise FirthError(
             f"--task {name}: no task of this project ({', '.join(tasks) or 'it has none'}); for a file of your own say "
