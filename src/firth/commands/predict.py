@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +14,9 @@ from firth.commands.addresses import folder_of
 from firth.errors import FirthError
 
 if TYPE_CHECKING:
+    from firth.tasks.batch.formats import Format
     from firth.tasks.batch.predictors import Predictor
+    from firth.tasks.batch.predictors import Task as Kept
 
 Task = Literal["fill", "encode", "neighbours"]
 
@@ -25,24 +28,38 @@ def add_to(app: typer.Typer) -> None:
 
 def predict(
     model: Annotated[
-        str,
+        list[str],
         typer.Option(
             "--model",
             "-m",
-            help="A folder that `firth evaluate --save` wrote; or a BERT or word vectors: a folder, bert, skipgram or "
-            "cbow of this project, MODEL@alias of the registry.",
+            help="A folder that `firth evaluate --save` wrote, again for each of several that answer together, by the "
+            "mean of their outputs; or a BERT or word vectors: a folder, bert, skipgram or cbow of this project, "
+            "MODEL@alias of the registry.",
         ),
     ],
     input_: Annotated[
         Path,
         typer.Option(
-            "--input", "-i", metavar="FILE", help="A .txt (a text a line), .csv, .tsv or .jsonl, plain or packed."
+            "--input",
+            "-i",
+            metavar="FILE",
+            help="A .txt (a text a line), .csv, .tsv or .jsonl; SQuAD's .json; CoNLL's columns (.conll, .train, "
+            ".testa, .testb); plain or packed.",
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="A .jsonl, .csv, .tsv or .parquet file to write."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A .jsonl, .csv, .tsv or .parquet file to write; for SQuAD a .json, for columns a .txt or .conll.",
+        ),
     ],
+    format_: Annotated[
+        Literal["squad", "conll"] | None,
+        typer.Option("--format", help="What --input is, where its ending does not say it."),
+    ] = None,
     task: Annotated[
         Task | None, typer.Option(help="Of a BERT fill or encode; of word vectors neighbours or encode.")
     ] = None,
@@ -64,18 +81,47 @@ def predict(
 
     What a kept model reads is named by its kind of task: text; first and second; context and question; tokens (words
     with blanks between them, or a list); context and endings (or ending0, ending1, …). BERT: text; vectors: word.
+
+    SQuAD's questions become {"id": "answer"}, and lines of columns get the predicted tag of their first column's word
+    as one more column: what `firth score squad` and `firth score conll2003` take.
     """
     from firth.tasks.batch import run
+    from firth.tasks.batch.formats import format_of
 
-    run.check(input_, output)
+    form = format_of(input_, format_)
+    run.check(input_, output, form)
     fields = _fields(field or [])
-    predictor = _predictor(model, task, best, threads or len(os.sched_getaffinity(0)))
+    workers = threads or len(os.sched_getaffinity(0))
+    if form is not None:
+        if fields or best is not None:
+            raise FirthError(f"{'--field' if fields else '--best'} is for records, and {input_} is of format {form}")
+        _official(form, model, task, input_, output, batch, workers)
+        return
+    predictor = _predictor(model, task, best, workers)
     if unknown := [name for name in fields if name not in predictor.fields]:
         raise FirthError(f"--field {unknown[0]}: this model reads {', '.join(predictor.fields)}")
     rows = run.predict_file(predictor, input_, output, fields, batch)
     for note in predictor.notes():
         print(note, file=sys.stderr)
     print(f"{output}: {rows} {'row' if rows == 1 else 'rows'}" + ("" if rows else f"; {input_} is empty"))
+
+
+def _official(
+    form: Format, models: Sequence[str], task: Task | None, source: Path, target: Path, batch: int, threads: int
+) -> None:
+    """Answer SQuAD's questions, or tag CoNLL's columns."""
+    from firth.tasks.batch import columns, formats, predictors, squad
+
+    predictor = _predictor(models, task, None, threads)
+    if not isinstance(predictor, predictors.Task):
+        raise FirthError(
+            f"{source}: {formats.WHAT[form]} is answered by a kept model of the kind {formats.KINDS[form]}"
+        )
+    formats.check_kind(source, form, predictor.kind)
+    answer = squad.predict_questions if form == "squad" else columns.predict_columns
+    count = answer(predictor, source, target, batch)
+    one, several = formats.UNITS[form]
+    print(f"{target}: {count} {one if count == 1 else several}" + ("" if count else f"; {source} is empty"))
 
 
 def _fields(given: list[str]) -> dict[str, list[str]]:
@@ -88,17 +134,15 @@ def _fields(given: list[str]) -> dict[str, list[str]]:
     return fields
 
 
-def _predictor(model: str, task: Task | None, best: int | None, threads: int) -> Predictor:
+def _predictor(models: Sequence[str], task: Task | None, best: int | None, threads: int) -> Predictor:
     from firth.tasks.batch import predictors
-    from firth.tasks.kept.folder import TASK, is_kept, load
+    from firth.tasks.kept.folder import is_kept
     from firth.word2vec.matrix_files import FILE as VECTORS
 
+    if len(models) > 1 or is_kept(folder_of(models[0])):
+        return _kept(models, task, best, threads)
+    (model,) = models
     folder = folder_of(model)
-    if is_kept(folder):
-        kept = load(folder, threads)
-        if task is not None:
-            raise FirthError(f"--task {task}: {model} has a task of its own, {kept.kind} (its {TASK} says so)")
-        return predictors.Task(kept, best)
     words = (folder / VECTORS).is_file()
     possible = ("neighbours", "encode") if words else ("fill", "encode")
     if task not in possible:
@@ -119,3 +163,21 @@ def _predictor(model: str, task: Task | None, best: int | None, threads: int) ->
     torch.set_num_threads(threads)
     bert = load_model(folder)
     return predictors.Fill(bert, best) if task == "fill" else predictors.Encode(bert)
+
+
+def _kept(models: Sequence[str], task: Task | None, best: int | None, threads: int) -> Kept:
+    from firth.tasks.batch import predictors
+    from firth.tasks.kept.ensemble import check_together
+    from firth.tasks.kept.folder import TASK, is_kept, load
+
+    folders = {model: folder_of(model) for model in models}
+    if len({folder.resolve() for folder in folders.values()}) < len(models):
+        raise FirthError(f"--model names a model twice: {', '.join(models)}")
+    if others := [model for model, folder in folders.items() if not is_kept(folder)]:
+        raise FirthError(f"{others[0]}: is no kept model, and only these answer together")
+    kept = {model: load(folder, threads) for model, folder in folders.items()}
+    first, *beside = kept.values()
+    if task is not None:
+        raise FirthError(f"--task {task}: {models[0]} has a task of its own, {first.kind} (its {TASK} says so)")
+    check_together(kept)
+    return predictors.Task(first, best, beside)

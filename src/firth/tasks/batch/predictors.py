@@ -50,14 +50,16 @@ class Predictor(Protocol):
 
 
 class Task:
-    """A model of a task that was kept. `best` above 0: the next best answers, too."""
+    """A kept model of a task, or several (`beside`) that answer together. `best` above 0: the next best, too."""
 
-    def __init__(self, kept: Kept, best: int | None = None) -> None:
+    def __init__(self, kept: Kept, best: int | None = None, beside: Sequence[Kept] = ()) -> None:
         if best is not None and not kept.usage.ranked:
             raise FirthError(f"--best {best}: a {kept.kind} model gives one answer; leave it out")
         self.title = "predict"
         self.fields = kept.usage.fields
-        self._kept, self._best = kept, best or 0
+        self.kind = kept.kind
+        self.usages = [one.usage for one in (kept, *beside)]
+        self._kept, self._best, self._beside = kept, best or 0, beside
         self._blank = 0
         prediction: Mapping[str, pa.DataType] = {
             "text": {"prediction": TEXT, "probability": NUMBER},
@@ -76,7 +78,7 @@ class Task:
 
     def answers(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """See `firth.tasks.kept.predicting`."""
-        found = predicting.predict(self._kept, records, self._best)
+        found = predicting.predict(self._kept, records, self._best, self._beside)
         self._blank += sum(answer == self._kept.usage.nothing for answer in found)
         return [{name: answer.get(name) for name in self.columns} for answer in found]
 

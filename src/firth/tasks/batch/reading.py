@@ -29,7 +29,8 @@ def ending_of(path: Path) -> str:
     ending = PurePosixPath(unpacked_name(path.name)).suffix.lower()
     if ending not in ENDINGS:
         raise FirthError(
-            f"{path}: the ending says what is read: {', '.join(ENDINGS)}, packed ({', '.join(PACKED)}) or not"
+            f"{path}: the ending says what is read: {', '.join(ENDINGS)}, packed ({', '.join(PACKED)}) or not; for "
+            "SQuAD's JSON or CoNLL's columns say --format squad or conll"
         )
     return ending
 

@@ -10,6 +10,7 @@ from typing import Any
 from firth.errors import DataError, FirthError
 from firth.progress import Meter, track
 from firth.records import no_field
+from firth.tasks.batch.formats import Format, check_target
 from firth.tasks.batch.predictors import Predictor
 from firth.tasks.batch.reading import LINES, Row, Table, ending_of
 from firth.tasks.batch.writing import check_ending, may_differ, writing
@@ -21,14 +22,17 @@ Fields = Mapping[str, Sequence[str]]
 """What a predictor calls a field -> what the file calls it; several for a list of texts, such as endings."""
 
 
-def check(source: Path, target: Path) -> None:
-    """What can be said before a model is loaded.
+def check(source: Path, target: Path, form: Format | None = None) -> None:
+    """What can be said before a model is loaded; `form` is of an official file.
 
     Raises:
         FirthError: a name says no format, or both are one file.
     """
-    ending_of(source)
-    check_ending(target)
+    if form is None:
+        ending_of(source)
+        check_ending(target)
+    else:
+        check_target(target, form)
     if target.exists() and source.exists() and target.samefile(source):
         raise FirthError(f"{target}: is the input; name another file to write")
 

@@ -49,18 +49,35 @@ def writing(path: Path, table: Table, columns: Mapping[str, pa.DataType]) -> Ite
     Raises:
         FirthError: it cannot be written.
     """
+    ending = path.suffix.lower()
+    if ending == ".parquet":
+        with _whole(path) as part:
+            writer: Writer = _Parquet(part, table, columns)
+            yield writer
+            writer.close()
+        return
+    with writing_text(path) as stream:
+        writer = _Lines(stream) if ending == ".jsonl" else _Cells(stream, ending, table, columns)
+        yield writer
+        writer.close()
+
+
+@contextmanager
+def writing_text(path: Path) -> Iterator[TextIO]:
+    """A stream of UTF-8 text; `path` appears when the block ends well.
+
+    Raises:
+        FirthError: it cannot be written.
+    """
+    with _whole(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
     try:
         with whole_file(path) as part:
-            ending = path.suffix.lower()
-            if ending == ".parquet":
-                writer: Writer = _Parquet(part, table, columns)
-                yield writer
-                writer.close()
-                return
-            with part.open("w", encoding="utf-8", newline="") as stream:
-                writer = _Lines(stream) if ending == ".jsonl" else _Cells(stream, ending, table, columns)
-                yield writer
-                writer.close()
+            yield part
     except OSError as error:
         raise FirthError(f"{path}: cannot be written ({error.strerror or error})") from error
 

@@ -58,7 +58,15 @@ def best_span(read: Sequence[Scores], longest: int) -> tuple[int, int]:
 
 
 def best_spans(read: Sequence[Scores], longest: int, count: int) -> list[Span]:
-    """The `count` best spans of at most `longest` pieces, or as many as there are; of equals the first stand first.
+    """The `count` best spans of at most `longest` pieces, or as many as there are; of equals the first stand first."""
+    scores = span_scores(read, longest)
+    order = [int(scores.argmax())] if count == 1 else np.argsort(-scores, axis=None, kind="stable")[:count].tolist()
+    found = [(divmod(place, longest), float(scores.flat[place])) for place in order]
+    return [Span(first, first + further, score) for (first, further), score in found if score > -np.inf]
+
+
+def span_scores(read: Sequence[Scores], longest: int) -> Floats:
+    """The scores (pieces, longest) of the spans from each piece on, of one piece, of two, …; -inf behind the text.
 
     A span's score is the sum of its start's and its end's. Where several windows hold it, that one is asked in which
     its start has the most context, of equals the earliest. The paper's code asks for the start alone, and so cannot
@@ -76,7 +84,4 @@ def best_spans(read: Sequence[Scores], longest: int, count: int) -> list[Span]:
         rows = slice(begin, begin + len(starts))
         better = whole & (here > known[rows])
         scores[rows][better], known[rows][better] = sums[better], here[better]
-    # Spans that run out of the text have no score.
-    order = [int(scores.argmax())] if count == 1 else np.argsort(-scores, axis=None, kind="stable")[:count].tolist()
-    found = [(divmod(place, longest), float(scores.flat[place])) for place in order]
-    return [Span(first, first + further, score) for (first, further), score in found if score > -np.inf]
+    return scores

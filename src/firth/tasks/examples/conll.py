@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from firth.config.tasks import TaggingTask
 from firth.errors import DataError
@@ -21,6 +21,16 @@ _BEGINS = {"B": "B", "I": "I", "E": "I", "L": "I", "S": "B", "U": "B"}
 _DOCUMENT = "-DOCSTART-"
 
 Row = tuple[int, list[str]]
+
+
+class Line(NamedTuple):
+    """A line of a file of columns, with its fields."""
+
+    number: int
+    text: str
+    fields: list[str]
+    what: Literal["word", "end", "document", "comment"]
+    """`end`: a blank line, which ends a sentence, as one that begins a document does."""
 
 
 def read_tagged(stream: io.BufferedReader[Any], source: Input, task: TaggingTask) -> Iterator[Found]:
@@ -55,13 +65,13 @@ def read_tagged(stream: io.BufferedReader[Any], source: Input, task: TaggingTask
     for document in documents:
         words = [[tidy(row[word].strip()) for _, row in sentence] for sentence in document]
         whole = " ".join(chain.from_iterable(words)) if task.document_context else None
-        around = _around(words, task.length) if task.document_context else [{} for _ in words]
-        for sentence, tokens, beside in zip(document, words, around, strict=True):
+        beside = around(words, task.length) if task.document_context else [{} for _ in words]
+        for sentence, tokens, near in zip(document, words, beside, strict=True):
             tags = rewrite([row[tag].strip() for _, row in sentence])
-            yield Found({"tokens": tokens, "tags": tags, **beside}, whole or " ".join(tokens))
+            yield Found({"tokens": tokens, "tags": tags, **near}, whole or " ".join(tokens))
 
 
-def _around(sentences: list[list[str]], length: int) -> list[dict[str, list[str]]]:
+def around(sentences: list[list[str]], length: int) -> list[dict[str, list[str]]]:
     """The words before and behind each sentence of a document, no more than fill `length` from both sides evenly."""
     words = list(chain.from_iterable(sentences))
     found, end = [], 0
@@ -89,6 +99,17 @@ def iob2(tags: Sequence[str]) -> list[str]:
         written.append(f"{'B' if begins else 'I'}-{kind}")
         # The last word of an entity ends it: in BIOES another may follow without a beginning of its own.
         before = OUTSIDE if prefix in "ESLU" else kind
+    return written
+
+
+def iob1(tags: Sequence[str]) -> list[str]:
+    """IOB2 tags as IOB1: an entity begins with I-, and with B- only right behind another one of its type."""
+    written: list[str] = []
+    before = ""
+    for tag in tags:
+        prefix, _, kind = tag.partition("-")
+        written.append(f"I-{kind}" if prefix == "B" and kind and kind != before else tag)
+        before = kind
     return written
 
 
@@ -145,29 +166,43 @@ def _documents(stream: io.BufferedReader[Any], where: str) -> Iterator[list[list
 def _sentences(stream: io.BufferedReader[Any], where: str) -> Iterator[list[Row]]:
     """The rows of each sentence, and none where a document begins."""
     sentence: list[Row] = []
-    width = 0
-    # A file with old line ends (carriage returns) is one line for the stream.
-    for line, text in ((line, part) for line, ended in text_lines(stream, where) for part in _parts(ended)):
-        row = text.split("\t") if "\t" in text else text.split()
-        begins = bool(row) and row[0] == _DOCUMENT
-        if not text.strip() or begins:
+    for line in column_lines(stream, where):
+        if line.what == "word":
+            if len(line.fields) == 1:
+                raise DataError(f"one column, {line.text[:80]!r}: a word without a tag", where, line.number)
+            sentence.append((line.number, line.fields))
+        elif line.what != "comment":
             if sentence:
                 yield sentence
                 sentence = []
-            if begins:
+            if line.what == "document":
                 yield []
-            continue
-        if row[0].startswith("#") and len(row) != width:
-            continue
-        width = width or len(row)
-        if width == 1:
-            raise DataError(f"one column, {text[:80]!r}: a word without a tag", where, line)
-        if len(row) != width:
-            what = f"{len(row)} columns" if len(row) > 1 else "one column (a word without a tag?)"
-            raise DataError(f"{what}, but the first word has {width}: {text[:80]!r}", where, line)
-        sentence.append((line, row))
     if sentence:
         yield sentence
+
+
+def column_lines(stream: io.BufferedReader[Any], where: str) -> Iterator[Line]:
+    """All lines of a file of columns.
+
+    Raises:
+        DataError: a word has other columns than the first one.
+    """
+    width = 0
+    # A file with old line ends (carriage returns) is one line for the stream.
+    for number, text in ((line, part) for line, ended in text_lines(stream, where) for part in _parts(ended)):
+        row = text.split("\t") if "\t" in text else text.split()
+        if row and row[0] == _DOCUMENT:
+            yield Line(number, text, row, "document")
+        elif not text.strip():
+            yield Line(number, text, row, "end")
+        elif row[0].startswith("#") and len(row) != width:
+            yield Line(number, text, row, "comment")
+        else:
+            width = width or len(row)
+            if len(row) != width:
+                what = f"{len(row)} columns" if len(row) > 1 else "one column (a word without a tag?)"
+                raise DataError(f"{what}, but the first word has {width}: {text[:80]!r}", where, number)
+            yield Line(number, text, row, "word")
 
 
 def _parts(ended: str) -> list[str]:

@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from firth.config.tasks import SpanTask
 from firth.errors import DataError
@@ -19,6 +19,14 @@ _SHOWN = 5
 """Places of an answer that are named."""
 
 
+class Question(NamedTuple):
+    """A question to answer: its id, the paragraph that it is asked of, and itself."""
+
+    id: str
+    context: str
+    question: str
+
+
 def read_squad(stream: io.BufferedReader[Any], source: Input, task: SpanTask, left_out: LeftOut) -> Iterator[Found]:
     """Examples `{"id", "context", "question", "answers"}` of one file, by its own ids; groups are its articles.
 
@@ -28,36 +36,55 @@ def read_squad(stream: io.BufferedReader[Any], source: Input, task: SpanTask, le
         DataError: not JSON of SQuAD's form, an id that comes twice, or an answer that its paragraph does not hold where
             it is said to be; with the place in the file, such as `data[3].paragraphs[2].qas[0].answers`.
     """
-    seen: dict[str, str] = {}
-    for article in _document(stream, source.where).each("data"):
+    found = False
+    for article, asked, one in _questions(stream, source.where):
+        found = True
+        identity, context, question = one
         title = article.text("title")
+        if asked.holds("is_impossible"):
+            if task.published:
+                raise asked.error("is_impossible", f"this is SQuAD 2.0, and published says {task.published}")
+            left_out.add(NO_ANSWER, question)
+            continue
+        answers = [_answer(given, identity, context) for given in asked.each("answers")]
+        if not answers:
+            raise asked.error("answers", f"question {identity!r} has none; without answers nothing is scored")
+        distinct = dict.fromkeys(answers)
+        yield Found(
+            {
+                "id": identity,
+                "context": context,
+                "question": question,
+                "answers": [{"text": text, "start": start} for text, start in distinct],
+            },
+            context if task.group_field == "context" else title,
+        )
+    if not found:
+        raise DataError("holds no question", source.where)
+
+
+def read_questions(stream: io.BufferedReader[Any], where: str) -> Iterator[Question]:
+    """The questions of one file to answer, in its order; titles and answers may be missing, and are not read.
+
+    Raises:
+        DataError: not JSON of SQuAD's form, or an id that comes twice; with the place in the file.
+    """
+    for _, _, question in _questions(stream, where):
+        yield question
+
+
+def _questions(stream: io.BufferedReader[Any], where: str) -> Iterator[tuple[_Part, _Part, Question]]:
+    """Each question with its article and its own object."""
+    seen: dict[str, str] = {}
+    for article in _document(stream, where).each("data"):
         for paragraph in article.each("paragraphs"):
             context = paragraph.text("context")
             for asked in paragraph.each("qas"):
-                identity, question = asked.text("id"), asked.text("question")
-                if identity in seen:
-                    raise asked.error("id", f"{identity!r} is the id of {seen[identity]} too")
-                seen[identity] = asked.path
-                if asked.holds("is_impossible"):
-                    if task.published:
-                        raise asked.error("is_impossible", f"this is SQuAD 2.0, and published says {task.published}")
-                    left_out.add(NO_ANSWER, question)
-                    continue
-                answers = [_answer(given, identity, context) for given in asked.each("answers")]
-                if not answers:
-                    raise asked.error("answers", f"question {identity!r} has none; without answers nothing is scored")
-                distinct = dict.fromkeys(answers)
-                yield Found(
-                    {
-                        "id": identity,
-                        "context": context,
-                        "question": question,
-                        "answers": [{"text": text, "start": start} for text, start in distinct],
-                    },
-                    context if task.group_field == "context" else title,
-                )
-    if not seen:
-        raise DataError("holds no question", source.where)
+                question = Question(asked.text("id"), context, asked.text("question"))
+                if question.id in seen:
+                    raise asked.error("id", f"{question.id!r} is the id of {seen[question.id]} too")
+                seen[question.id] = asked.path
+                yield article, asked, question
 
 
 def _answer(given: _Part, identity: str, context: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Answers of a kept model to records that it has never seen."""
+"""Answers of a kept model, or of several together, to records that they have never seen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from firth.errors import DataError
 from firth.records import kind_of, no_field, tidy
+from firth.tasks.kept import ensemble
 from firth.tasks.kept.folder import Kept
 from firth.tasks.usages.usage import Answer, Record
 
@@ -14,7 +15,7 @@ LISTS = {"tokens": 0, "endings": 2, "before": 0, "after": 0}
 """Fields that hold texts in the plural, and how many they have at least."""
 
 
-def predict(kept: Kept, records: Sequence[Record], best: int = 0) -> list[Answer]:
+def predict(kept: Kept, records: Sequence[Record], best: int = 0, beside: Sequence[Kept] = ()) -> list[Answer]:
     """One answer for each record, in order; records without text get one that says nothing (`Usage.nothing`).
 
     Args:
@@ -22,6 +23,7 @@ def predict(kept: Kept, records: Sequence[Record], best: int = 0) -> list[Answer
         records: as `record` gives them; by the kind of task `text`; `first`, `second`; `context`, `question`;
             `tokens`; or `context`, `endings`. Other fields are passed over.
         best: above 0, the so many best answers of each record stand in its answer as `best`, where there are several.
+        beside: further models of the same question, whose outputs are averaged with its own.
 
     Returns:
         `prediction`: a label, a number, an ending's number, the tags in a list, or an answer's text. With it for text,
@@ -32,9 +34,12 @@ def predict(kept: Kept, records: Sequence[Record], best: int = 0) -> list[Answer
     filled = [number for number, one in enumerate(records) if all(_has_text(one[field]) for field in usage.fields)]
     if filled:
         chosen = [records[number] for number in filled]
-        reading = usage.read(kept.encoder, chosen)
-        logits = kept.model.logits(reading)
-        for number, answer in zip(filled, usage.answers(logits, reading, chosen, best), strict=True):
+        if beside:
+            found = ensemble.answers([kept, *beside], chosen, best)
+        else:
+            reading = usage.read(kept.encoder, chosen)
+            found = usage.answers(kept.model.logits(reading), reading, chosen, best)
+        for number, answer in zip(filled, found, strict=True):
             answers[number] = answer
     return answers
 

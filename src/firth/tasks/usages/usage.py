@@ -232,22 +232,10 @@ class Span:
 
     @staticmethod
     def _found(logits: Floats, reading: Reading, records: Sequence[Record], count: int) -> Iterator[list[Answer]]:
-        starts = reading.starts
-        for record, (spans, windows) in zip(records, contexts_of(reading), strict=True):
-            if not len(spans):
-                yield [{"prediction": "", "start": 0, "end": 0, "score": 0.0}]
-                continue
-            rows = [(begin, logits[starts[number] : starts[number + 1]]) for number, begin in windows]
-            scores = [Scores(begin, row[:, 0], row[:, 1]) for begin, row in rows]
-            yield [
-                {
-                    "prediction": record["context"][spans[one.first, 0] : spans[one.last, 1]],
-                    "start": int(spans[one.first, 0]),
-                    "end": int(spans[one.last, 1]),
-                    "score": _rounded(one.score),
-                }
-                for one in best_spans(scores, LONGEST_ANSWER, count)
-            ]
+        for record, (spans, scores) in zip(records, scores_of(logits, reading), strict=True):
+            found = best_spans(scores, LONGEST_ANSWER, count) if len(spans) else []
+            places = [(int(spans[one.first, 0]), int(spans[one.last, 1]), one.score) for one in found]
+            yield cut_out(record, places)
 
 
 KINDS: dict[str, type[TextLabels | PairLabels | Number | Choice | Tags | Span]] = {
@@ -268,6 +256,22 @@ def contexts_of(reading: Reading) -> Iterator[tuple[Integers, list[tuple[int, in
         for number in range(start, end):
             spans[begins[number] : begins[number] + len(reading.spans[number])] = reading.spans[number]
         yield spans, [(number, int(begins[number])) for number in range(start, end)]
+
+
+def scores_of(logits: Floats, reading: Reading) -> Iterator[tuple[Integers, list[Scores]]]:
+    """Of each example the characters (pieces, 2) of its context as far as it is read, and its windows' scores."""
+    starts = reading.starts
+    for spans, windows in contexts_of(reading):
+        rows = [(begin, logits[starts[number] : starts[number + 1]]) for number, begin in windows]
+        yield spans, [Scores(begin, row[:, 0], row[:, 1]) for begin, row in rows]
+
+
+def cut_out(record: Record, places: Sequence[tuple[int, int, float]]) -> list[Answer]:
+    """The answers at these places (start, end, score) of the record's context; one of nothing where there are none."""
+    return [
+        {"prediction": record["context"][start:end], "start": start, "end": end, "score": _rounded(score)}
+        for start, end, score in places or [(0, 0, 0.0)]
+    ]
 
 
 def words_read(reading: Reading) -> Integers:
