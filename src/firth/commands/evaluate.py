@@ -219,7 +219,7 @@ def evaluate(
 
 def _sources(models: Sequence[str], settings: Evaluation) -> dict[str, Source]:
     """The models by the name they are shown under: the folder's own where that is enough to tell them apart."""
-    from firth.tasks.encoders.sources import from_folder
+    from firth.tasks.kept.starting import from_folder
 
     short = [Path(model).name if Path(model).is_dir() else model for model in models]
     names = short if len(set(short)) == len(short) else list(models)

@@ -114,9 +114,7 @@ def _official(
 
     predictor = _predictor(models, task, None, threads)
     if not isinstance(predictor, predictors.Task):
-        raise FirthError(
-            f"{source}: {formats.WHAT[form]} is answered by a kept model of the kind {formats.KINDS[form]}"
-        )
+        raise FirthError(f"{source}: {formats.WHAT[form]} is for a kept {formats.KINDS[form]} model")
     formats.check_kind(source, form, predictor.kind)
     answer = squad.predict_questions if form == "squad" else columns.predict_columns
     count = answer(predictor, source, target, batch)

@@ -16,10 +16,11 @@ def add_to(app: typer.Typer) -> None:
 
 def submit(
     models: Annotated[
-        Path,
+        list[Path],
         typer.Option(
             help="Folder with a kept model for each set (`firth evaluate … --save MODELS/mrpc`): cola, sst-2, mrpc, "
-            "sts-b, qqp, mnli (for both of its sets and the diagnostic one), qnli, rte, wnli."
+            "sts-b, qqp, mnli (for both of its sets and the diagnostic one), qnli, rte, wnli. Again for further ones: "
+            "a set's models answer together, by the mean of their outputs."
         ),
     ],
     data: Annotated[Path, typer.Option(help="GLUE as it is distributed, with the test files.")],

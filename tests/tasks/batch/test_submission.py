@@ -54,7 +54,7 @@ def only(models: Path, folder: Path, name: str) -> Path:
 
 def test_the_answers_stand_in_the_order_of_the_test_file(models: Path, tmp_path: Path) -> None:
     drawn = write_test_file(tmp_path / "GLUE")
-    done = submit(only(models, tmp_path / "models", "wnli"), tmp_path / "GLUE", tmp_path / "out")
+    done = submit([only(models, tmp_path / "models", "wnli")], tmp_path / "GLUE", tmp_path / "out")
     assert done.files == {"wnli": tmp_path / "out" / "WNLI.tsv"}
     kept = load(models / "wnli")
     answers = [answer["prediction"] for answer in predict(kept, [record(kept, one) for one in drawn])]
@@ -62,6 +62,20 @@ def test_the_answers_stand_in_the_order_of_the_test_file(models: Path, tmp_path:
     assert set(answers) == {"0", "1"}
     assert done.zip is None
     assert done.missing == [name for name in TASKS if name != "wnli"]
+
+
+def test_models_of_several_folders_answer_together(models: Path, tmp_path: Path) -> None:
+    drawn = write_test_file(tmp_path / "GLUE")
+    one = only(models, tmp_path / "models", "wnli")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "wnli").symlink_to(models / "rte")  # a model of the same labels, in truth
+    done = submit([one, tmp_path / "other"], tmp_path / "GLUE", tmp_path / "out")
+    first, second = load(models / "wnli"), load(models / "rte")
+    answers = predict(first, [record(first, row) for row in drawn], beside=[second])
+    found = list(read_predictions(done.files["wnli"], ("0", "1")).by_index.values())
+    assert found == [answer["prediction"] for answer in answers]
+    with pytest.raises(DataError, match=r"empty: holds no kept model by the name of a set"):
+        submit([one, tmp_path / "empty"], tmp_path / "GLUE", tmp_path / "out")
 
 
 def test_all_files_together_are_zipped(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,17 +93,17 @@ def test_all_files_together_are_zipped(models: Path, tmp_path: Path, monkeypatch
 def test_what_the_leaderboard_would_refuse_is_not_written(models: Path, tmp_path: Path) -> None:
     data, out = tmp_path / "GLUE", tmp_path / "out"
     with pytest.raises(DataError, match=r"holds no kept model by the name of a set \(cola, sst-2, mrpc"):
-        submit(tmp_path, data, out)
+        submit([tmp_path], data, out)
     one = only(models, tmp_path / "models", "wnli")
     with pytest.raises(DataError, match=r"no test\.tsv there, plain or packed: the test file of WNLI"):
-        submit(one, data, out)
+        submit([one], data, out)
     write_test_file(data, rows=9)
     with pytest.raises(DataError, match="WNLI: 9 predictions, the test file has 146 rows"):
-        submit(one, data, out)
+        submit([one], data, out)
     write_test_file(data, old="\n7\t", new="\n700\t")
     with pytest.raises(DataError, match="column 'index' does not count its 146 rows from 0 on"):
-        submit(one, data, out)
+        submit([one], data, out)
     write_test_file(data, "rte", 3_000)
     with pytest.raises(DataError, match="a model for the labels 0, 1, but RTE has entailment, not_entailment"):
-        submit(only(models, tmp_path / "other", "rte"), data, out)
+        submit([only(models, tmp_path / "other", "rte")], data, out)
     assert not list(out.glob("*")), "nothing half"

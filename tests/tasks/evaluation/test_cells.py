@@ -175,3 +175,10 @@ def test_an_encoder_is_known_by_its_weights() -> None:
     with torch.no_grad():
         second.bert.model.encoder.embeddings.tokens.weight[0, 0] += 1e-6
     assert bert_identity(first) != bert_identity(second)
+
+
+def test_a_head_to_begin_with_is_part_of_it() -> None:
+    encoder, heads = BertEncoder(bert()), [torch.nn.Linear(32, 2) for _ in range(2)]
+    new, *begun = [bert_identity(encoder, head) for head in (None, *heads)]
+    assert begun[0] != begun[1]
+    assert [{key: one[key] for key in new} for one in begun] == [new, new]

@@ -16,7 +16,7 @@ ENDINGS: Mapping[str, Format] = {
     ".json": "squad", ".conll": "conll", ".train": "conll", ".testa": "conll", ".testb": "conll",
 }  # fmt: skip
 """Formats by the ending of an unpacked file's name; CoNLL-2003 calls its files eng.testa and so on."""
-WHAT: Mapping[Format, str] = {"squad": "SQuAD's JSON", "conll": "CoNLL's columns"}
+WHAT: Mapping[Format, str] = {"squad": "SQuAD's JSON", "conll": "a file of columns"}
 KINDS: Mapping[Format, str] = {"squad": "span", "conll": "tagging"}
 """The kind of model that answers."""
 UNITS: Mapping[Format, tuple[str, str]] = {"squad": ("question", "questions"), "conll": ("sentence", "sentences")}
@@ -31,12 +31,12 @@ def check_target(target: Path, form: Format) -> None:
     """`FirthError` where the name of the file to write says another format than that of the answers."""
     ending = target.suffix.lower()
     if form == "squad" and ending != ".json":
-        raise FirthError(f'{target}: the answers to {WHAT[form]} are {{"id": "answer"}}; name a .json file')
+        raise FirthError(f'{target}: answers to {WHAT[form]} are written as {{"id": "answer"}}; name a .json file')
     if form == "conll" and ending in (*writing.ENDINGS, ".json"):
-        raise FirthError(f"{target}: the answers to {WHAT[form]} are columns; name a .txt or .conll file")
+        raise FirthError(f"{target}: tags are written into columns; name a .txt or .conll file")
 
 
 def check_kind(source: Path, form: Format, kind: str) -> None:
     """`FirthError` where a model of `kind` does not answer such a file."""
     if kind != KINDS[form]:
-        raise FirthError(f"{source}: {WHAT[form]} is answered by a {KINDS[form]} model, and this one is of {kind}")
+        raise FirthError(f"{source}: {WHAT[form]} is for a {KINDS[form]} model, and this one is for {kind}")

@@ -1,13 +1,13 @@
 """A submission to GLUE's leaderboard: kept models answer the official test files, and the answers are zipped.
 
 The leaderboard takes eleven files at once: MNLI's two test sets and the diagnostic set are answered by one model of
-MNLI.
+MNLI. Of a set with several models these answer together.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from firth.errors import DataError
 from firth.packing import unpacked_name
 from firth.progress import Meter
 from firth.tasks.kept import folder as keeping
+from firth.tasks.kept.ensemble import check_together
 from firth.tasks.kept.folder import Kept
 from firth.tasks.kept.predicting import predict, record
 from firth.tasks.official.glue import TASKS
@@ -44,34 +45,40 @@ class Submitted:
     zip: Path | None = None
 
 
-def submit(models: Path, data: Path, to: Path, workers: int = 1) -> Submitted:
-    """Answer every test file that `models` has a kept model for.
+def submit(models: Sequence[Path], data: Path, to: Path, workers: int = 1) -> Submitted:
+    """Answer every test file that `models` have a kept model for.
 
     Args:
-        models: folder with a kept model for each set, by the name of the set; that of MNLI is `mnli`.
+        models: folders with a kept model for each set, by the name of the set; that of MNLI is `mnli`. Models of one
+            set in several folders answer together.
         data: GLUE as it is distributed, with the test files.
         to: where the files are written: `CoLA.tsv`, …, and `submission.zip` once all eleven are there.
         workers: CPU threads.
 
     Raises:
-        DataError: `models` holds none of them, a test file is missing or not the set's, a model is of another task.
+        DataError: one of `models` holds none of them, a test file is missing or not the set's, a model is of another
+            task.
     """
-    chosen = {name: models / MODELS.get(name, name) for name in TASKS}
-    there = {name: folder for name, folder in chosen.items() if keeping.is_kept(folder)}
+    names = list(dict.fromkeys(MODELS.get(name, name) for name in TASKS))
+    for folder in models:
+        if not any(keeping.is_kept(folder / name) for name in names):
+            said = (
+                f"holds no kept model by the name of a set ({', '.join(names)}); `firth evaluate … --save` writes one"
+            )
+            raise DataError(said, folder)
+    chosen = {name: tuple(folder / MODELS.get(name, name) for folder in models) for name in TASKS}
+    kept_ones = {name: tuple(filter(keeping.is_kept, folders)) for name, folders in chosen.items()}
+    there = {name: folders for name, folders in kept_ones.items() if folders}
     missing = [name for name in TASKS if name not in there]
-    if not there:
-        folders = ", ".join(dict.fromkeys(folder.name for folder in chosen.values()))
-        raise DataError(
-            f"holds no kept model by the name of a set ({folders}); `firth evaluate … --save` writes one", models
-        )
     tests = {name: read_test(_test_file(data, name), TASKS[name]) for name in there}
     to.mkdir(parents=True, exist_ok=True)
     files: dict[str, Path] = {}
-    for folder in dict.fromkeys(there.values()):
-        kept = keeping.load(folder, workers)
-        for name in (name for name, its in there.items() if its == folder):
-            _check(kept, tests[name], folder)
-            (files[name],) = write_submission(to, {name: list(_answers(kept, tests[name]))})
+    for folders in dict.fromkeys(there.values()):
+        kept = {str(folder): keeping.load(folder, workers) for folder in folders}
+        check_together(kept)
+        for name in (name for name, its in there.items() if its == folders):
+            _check(kept[str(folders[0])], tests[name], folders[0])
+            (files[name],) = write_submission(to, {name: list(_answers(list(kept.values()), tests[name]))})
     if missing:
         return Submitted(files, missing)
     with whole_file(to / ZIP) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -80,13 +87,14 @@ def submit(models: Path, data: Path, to: Path, workers: int = 1) -> Submitted:
     return Submitted(files, [], to / ZIP)
 
 
-def _answers(kept: Kept, test: GlueFile) -> Iterator[str | float]:
+def _answers(models: Sequence[Kept], test: GlueFile) -> Iterator[str | float]:
+    first, *beside = models
     fields = ("text",) if len(test.task.texts) == 1 else ("first", "second")
     with Meter(f"{test.task.title} test", len(test.rows), "examples") as meter:
         for start in range(0, len(test.rows), BLOCK):
             rows = test.rows[start : start + BLOCK]
-            asked = [record(kept, dict(zip(fields, row.texts, strict=True)), test.where, row.line) for row in rows]
-            for answer in predict(kept, asked):
+            asked = [record(first, dict(zip(fields, row.texts, strict=True)), test.where, row.line) for row in rows]
+            for answer in predict(first, asked, beside=beside):
                 yield answer["prediction"]
             meter.advance(len(rows))
 

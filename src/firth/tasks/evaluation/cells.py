@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from safetensors.numpy import load, save
+from torch import nn
 
 import firth
 from firth.canonical import folder_sha256, read_json, value_sha256, write_atomic, write_json
@@ -89,19 +90,28 @@ class Cells:
                 total -= size
 
 
-def bert_identity(encoder: BertEncoder) -> dict[str, Any]:
-    """What a training that begins with `encoder` depends on: its weights themselves, wherever they came from."""
-    digest = hashlib.sha256()
-    for name, weights in sorted(encoder.bert.model.encoder.state_dict().items()):
-        digest.update(f"{name} {tuple(weights.shape)} {weights.dtype}\n".encode())
-        digest.update(weights.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+def bert_identity(encoder: BertEncoder, head: nn.Linear | None = None) -> dict[str, Any]:
+    """What a training that begins with `encoder` depends on: its weights themselves, wherever they came from.
+
+    With it those of the `head`, where that does not begin as a new one.
+    """
     return {
-        "weights": digest.hexdigest(),
+        **({} if head is None else {"head": weights_sha256(head)}),
+        "weights": weights_sha256(encoder.bert.model.encoder),
         "architecture": asdict(encoder.bert.model.architecture),
         "tokenizer": encoder.bert.tokenizer.sha256,
         "pooling": encoder.pooling,
         "layers": encoder.layers,
     }
+
+
+def weights_sha256(module: nn.Module) -> str:
+    """sha256 over the names, shapes and values of a module's weights."""
+    digest = hashlib.sha256()
+    for name, weights in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tuple(weights.shape)} {weights.dtype}\n".encode())
+        digest.update(weights.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def vectors_identity(encoder: StaticEncoder) -> dict[str, Any]:

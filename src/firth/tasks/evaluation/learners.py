@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
+
+from torch import nn
 
 from firth.config.usages import Evaluation, Finetuning, HeadName, Mode
 from firth.tasks.encoders.contextual import BertEncoder, threads
@@ -54,7 +57,10 @@ Seen = Callable[[int, Finetuning, Model], None]
 def learners(
     problem: Problem, examples: Examples, source: Source, settings: Evaluation, seen: Seen | None = None
 ) -> Iterator[Learner]:
-    """The encoder in each mode under each head that are asked for; a BERT is fine-tuned under the linear one only."""
+    """The encoder in each mode under each head that are asked for; a BERT is fine-tuned under the linear one only.
+
+    Of a kept model a line on stderr says whether fine-tuning begins with its head.
+    """
     encoder: Encoder = source.load()
     contextual = isinstance(encoder, BertEncoder)
     ways: list[tuple[Mode, HeadName]] = [
@@ -74,6 +80,10 @@ def learners(
         return problem.measures(problem.predict(logits, dev))[metric].score
 
     details: dict[str, Any] = {**reach, "learned_from": train.owned(targets.usable)}
+    start = None
+    if source.start is not None and "finetuned" in settings.modes:
+        start, said = source.start(problem.usage)
+        print(said, file=sys.stderr, flush=True)
     for mode, head in ways:
         suffix, note = ("", "") if mode == "frozen" else ("-finetuned", ", fine-tuned")
         if head == "bilstm":
@@ -85,8 +95,8 @@ def learners(
         elif mode == "frozen":
             yield made(_frozen(encoder, train, dev, targets, settings, seen))
         elif isinstance(encoder, BertEncoder):
-            learn = _finetuned(encoder, train, dev, targets, score, settings.rate_from, seen)
-            yield made(learn, partial(bert_identity, encoder), tunable=True)
+            learn = _finetuned(encoder, train, dev, targets, score, settings.rate_from, seen, start)
+            yield made(learn, partial(bert_identity, encoder, start), tunable=True)
         elif isinstance(encoder, StaticEncoder):
             learn = _tuned(encoder, train, dev, targets, settings, source.label, seen)
             yield made(learn, partial(_identity, encoder, settings, mode, head))
@@ -115,15 +125,16 @@ def _finetuned(
     score: Callable[[Floats], float],
     rate_from: str,
     seen: Seen | None,
+    start: nn.Linear | None,
 ) -> Learn:
     def learn(seed: int, settings: Finetuning) -> Learned:
         if not settings.early_stopping:
-            trained = finetune(encoder, train, targets, settings, seed, None, rate_from)
+            trained = finetune(encoder, train, targets, settings, seed, None, rate_from, start)
             if seen is not None:
                 seen(seed, settings, trained)
             return Learned(trained.logits(dev))
         best = BestEpoch(dev, score)
-        finetune(encoder, train, targets, settings, seed, best, rate_from)
+        finetune(encoder, train, targets, settings, seed, best, rate_from, start)
         return best.learned
 
     return learn

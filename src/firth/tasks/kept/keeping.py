@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from firth.config.usages import Evaluation, Finetuning, HeadName, Mode
 from firth.tasks.encoders.contextual import BertEncoder, threads
 from firth.tasks.encoders.sources import Source
@@ -74,7 +76,8 @@ def keep(
         if found is not None:
             model = found
         elif isinstance(encoder, BertEncoder) and form == FINETUNED:
-            model = _trained(problem, examples, encoder, tuning, seed, epoch, settings.rate_from)
+            start = None if source.start is None else source.start(problem.usage).head
+            model = _trained(problem, examples, encoder, tuning, seed, epoch, settings.rate_from, start)
         else:
             train = problem.read(encoder, examples.train)
             model = trained(form, encoder, train, problem.targets(train), settings, seed, source.label)
@@ -141,7 +144,8 @@ def _trained(
     seed: int,
     epoch: int | None,
     rate_from: str,
+    start: nn.Linear | None,
 ) -> Model:
     train = problem.read(encoder, examples.train)
     until = None if epoch is None else lambda _, done: done == epoch
-    return finetune(encoder, train, problem.targets(train), tuning, seed, until, rate_from)
+    return finetune(encoder, train, problem.targets(train), tuning, seed, until, rate_from, start)

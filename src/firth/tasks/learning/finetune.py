@@ -49,12 +49,13 @@ def finetune(
     seed: int,
     after_epoch: AfterEpoch | None = None,
     rate_from: str = "evaluation.finetuning.learning_rate",
+    start: nn.Linear | None = None,
 ) -> Finetuned:
     """Train a copy of the encoder; the one that is given stays as it is. The same seed gives the same weights.
 
     AdamW with decay on matrices only, warm-up and linear decay, gradients clipped to norm 1, the model's own dropout.
     What `after_epoch` draws at random changes nothing of the training. `rate_from` is the parameter that a message
-    names as the one that the learning rate came from.
+    names as the one that the learning rate came from. The head begins as `start`, which stays as it is, or a new one.
 
     Raises:
         DivergedError: the loss or its gradient is not finite.
@@ -62,7 +63,9 @@ def finetune(
     generator = torch.Generator().manual_seed(seed)
     model = copy.deepcopy(encoder.bert.model.encoder)
     dropout = nn.Dropout(encoder.bert.model.architecture.dropout)
-    head = new_head(encoder.width, targets.columns, generator)
+    head = new_head(encoder.width, targets.columns, generator)  # drawn in any case: batches are to be the same ones
+    if start is not None:
+        head.load_state_dict(start.state_dict())
     parameters = [*model.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(
         [
