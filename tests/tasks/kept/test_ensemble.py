@@ -40,9 +40,8 @@ def test_the_seeds_of_an_evaluation_answer_as_its_ensemble(tmp_path: Path, kind:
         assert [one["prediction"] for one in found] == pytest.approx(expected, abs=1e-4)
     else:
         assert [one["prediction"] for one in found] == expected
-        alone = [one["prediction"] for one in predict(first, asked(first, kind))]
-        other = [one["prediction"] for one in predict(second, asked(first, kind))]
-        assert alone != other
+    if kind != "tagging":  # the others say how sure they are
+        assert found != predict(first, asked(first, kind))
 
 
 def test_spans_are_averaged_by_the_characters_that_both_can_answer_with(tmp_path: Path) -> None:
