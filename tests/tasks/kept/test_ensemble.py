@@ -16,6 +16,7 @@ from firth.tasks.kept import ensemble
 from firth.tasks.kept.ensemble import check_together
 from firth.tasks.kept.folder import Kept, load
 from firth.tasks.kept.predicting import predict, record
+from firth.tasks.usages.usage import Number, TextLabels
 
 SEEDS = {"seeds": [1, 2], "ensemble": True}
 
@@ -84,7 +85,7 @@ def test_a_word_that_one_model_reads_has_its_tag(tmp_path: Path) -> None:
 def test_labels_in_another_order_and_numbers_in_another_measure(tmp_path: Path) -> None:
     first = load(trained(tmp_path / "a", "text", seeds=[1])[1])
     second = load(trained(tmp_path / "b", "text", seeds=[1])[1])
-    turned = Kept(second.said, type(second.usage)(["rotten", "fresh"], 32), second.form, second.model)
+    turned = Kept(second.said, TextLabels(["rotten", "fresh"], 32), second.form, second.model)
     outputs = {id(first): [[3.0, 1.0]], id(turned): [[0.0, 4.0]]}
 
     class Says:
@@ -101,9 +102,8 @@ def test_labels_in_another_order_and_numbers_in_another_measure(tmp_path: Path) 
     assert answer["probability"] == pytest.approx(1 / (1 + np.exp(-3.0)), abs=1e-5)
 
     number = load(trained(tmp_path / "n", "number", seeds=[1])[1])
-    usage = type(number.usage)
     members = [
-        Kept(number.said, usage(mean, deviation, 32), number.form, Says([[1.0]]))  # type: ignore[call-arg]
+        Kept(number.said, Number(mean, deviation, 32), number.form, Says([[1.0]]))
         for mean, deviation in ((2.0, 1.0), (50.0, 10.0))
     ]
     (answer,) = ensemble.answers(members, [{"first": "the film", "second": "a story"}], 0)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firth.config.tasks import LONGEST_ANSWER
 from firth.errors import FirthError
@@ -104,7 +105,7 @@ def _spans(outputs: Sequence[Output], records: Sequence[Record], count: int) -> 
     return found
 
 
-def _candidates(spans: Integers, scores: Sequence[Scores]) -> tuple[Integers, Floats]:
+def _candidates(spans: Integers, scores: Sequence[Scores]) -> tuple[Integers, NDArray[np.float64]]:
     """The stretches that a model could answer with, as start << 32 | end, ascending, and the score of each."""
     if not len(spans):
         return np.zeros(0, np.int64), np.zeros(0, np.float64)
