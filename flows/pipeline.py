@@ -78,10 +78,10 @@ def carry_out(asked: plan.Plan, promote: bool) -> dict[str, Any]:
     clock = Clock()
     with workplace(asked, name_for(name, flow_run), flow_run) as place:
         summary = finish.keep(place, run_stages(place))
-        runs = finish.track(place)
+        tracked = finish.track(place)
         models = finish.scored_models(place)
         decisions = gate(models, str(place.folder), 0.0) if promote and models else []
-        page = finish.render_run(place, summary, runs, decisions, clock.seconds)
+        page = finish.render_run(place, summary, tracked, decisions, clock.seconds)
         summary = replace(summary, decisions=decisions, report=str(page) if page else None)
         finish.publish(place, summary)
     return asdict(summary)

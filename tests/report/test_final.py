@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from firth.canonical import read_json, write_json
 from firth.errors import DataError, IntegrityError
 from firth.report.final import locked_outputs, render
 from firth.stages.report import main
@@ -64,19 +65,52 @@ def test_the_final_page_adds_what_only_the_flow_knows(finished: Path) -> None:
     assert (page.parent / "../../data/validation/wikipedia/docs/index.html").resolve().is_file()
 
 
-def test_each_row_of_a_task_leads_to_the_run_that_trained_its_encoder(finished: Path) -> None:
+def links(page: Path, task: str) -> dict[str, str]:
+    """The last cell of each row of a task's table, by system's place and encoder."""
+    text = page.read_text(encoding="utf-8")
+    article = text[text.index(f'id="task-{task}"') :]
+    found = re.findall(
+        r'<span class="key m-(\w+)">(?:(?!</tr>).)*<td class="hash">((?:(?!</tr>).)*)</td></tr>',
+        article[: article.index("</article>")],
+    )
+    return dict(found)
+
+
+def test_each_row_of_a_task_leads_to_its_run_and_to_the_training_of_its_encoder(finished: Path) -> None:
     bert = {"stage": "bert", "run_id": "fed3210987654321", "url": "http://127.0.0.1:5000/#/runs/fed3210987654321"}
-    text = render(finished, runs=[bert, RUN], decisions=[], commit="d" * 40).read_text(encoding="utf-8")
-    tasks = text[text.index('<section id="tasks">') :]
-    rows = re.findall(r'<th scope="row"><span class="key m-(\w+)">.*?</tr>', tasks)
-    cells = {name: re.search(rf'class="key m-{name}">.*?<td class="hash">(.*?)</td></tr>', tasks) for name in rows}
-    shown = {name: cell[1] for name, cell in cells.items() if cell is not None}
-    assert {"bert", "skipgram", "random"} <= shown.keys()
-    assert shown["bert"] == f'<a href="{bert["url"]}" rel="noreferrer" title="{bert["run_id"]}">fed32109</a>'
-    assert shown["skipgram"] == '<span title="abc123">abc123</span>'
-    assert shown["random"] == "–"
+    own = {"task": "boolq", "run_id": "0123456789abcdef", "server": "http://127.0.0.1:5000/", "experiment_id": "2"}
+    evaluations = [own | {"system": "bert"}, {"task": "boolq", "system": "random", "run_id": "9876543210fedcba"}]
+    page = render(finished, runs=[bert, RUN], evaluations=evaluations, decisions=[], commit="d" * 40)
+    shown = links(page, "boolq")
+    trained = f'trained in <a href="{bert["url"]}" rel="noreferrer" title="{bert["run_id"]}">fed32109</a>'
+    address = "http://127.0.0.1:5000/#/experiments/2/runs/0123456789abcdef"
+    assert shown["bert"] == (
+        f'<a href="{address}" rel="noreferrer" title="0123456789abcdef">01234567</a>'
+        f'<br><span class="note">{trained}</span>'
+    )
+    assert shown["random"] == '<span title="9876543210fedcba">98765432</span>'
+    assert shown["skipgram"] == '–<br><span class="note">trained in <span title="abc123">abc123</span></span>'
+    assert links(page, "ner")["bert"] == f'–<br><span class="note">{trained}</span>', "the run is of another task"
+    alone = render(finished, runs=[], evaluations=evaluations, decisions=[], commit="d" * 40)
+    assert links(alone, "boolq")["random"] == shown["random"]
+    assert links(alone, "boolq")["skipgram"] == "–"
     without = render(finished, runs=[], decisions=[], commit="d" * 40).read_text(encoding="utf-8")
     assert "<th>MLflow run</th>" not in without
+
+
+def test_a_row_of_the_same_encoder_in_another_way_has_another_run(finished: Path) -> None:
+    path = finished / "data" / "report" / "report.json"
+    report = read_json(path)
+    task = next(one for one in report["tasks"] if one["task"] == "boolq")
+    row = next(one for one in task["systems"] if one["system"] == "bert")
+    task["systems"] = [row, row | {"system": "bert-finetuned", "mode": "finetuned"}]
+    write_json(path, report)
+    evaluations = [
+        {"task": "boolq", "system": system, "run_id": run_id}
+        for system, run_id in (("bert", "a1"), ("bert-finetuned", "b2"))
+    ]
+    text = render(finished, runs=[], evaluations=evaluations, decisions=[], commit="d" * 40).read_text(encoding="utf-8")
+    assert text.count('<span title="a1">a1</span>') == text.count('<span title="b2">b2</span>') == 1
 
 
 def test_bert_has_its_run_its_decision_and_an_address_where_a_server_is_known(finished: Path) -> None:
@@ -116,6 +150,9 @@ def test_the_stage_page_says_nothing_of_runs(finished: Path) -> None:
 def test_addresses_other_than_http_are_refused(finished: Path) -> None:
     with pytest.raises(DataError, match="abc123 is 'javascript:alert"):
         render(finished, runs=[RUN | {"url": "javascript:alert(1)"}], decisions=[], commit="d")
+    row = {"task": "boolq", "system": "bert", "run_id": "abc123", "url": "javascript:alert(1)"}
+    with pytest.raises(DataError, match="abc123 is 'javascript:alert"):
+        render(finished, runs=[], evaluations=[row], decisions=[], commit="d")
 
 
 def test_an_unknown_verdict_is_refused(finished: Path) -> None:

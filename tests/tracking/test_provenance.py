@@ -8,13 +8,13 @@ import pytest
 from scored_project import DVC, ScoredProject
 
 from firth.errors import IntegrityError
-from firth.tracking.provenance import git_state, output_hash, provenance, read_lock, validation_word
+from firth.tracking.provenance import Surroundings, git_state, output_hash, read_lock, validation_word
 
 
 def test_upstream_is_walked_through_all_stages(tmp_path: Path) -> None:
     made = ScoredProject(tmp_path / "p")
     made.train("skipgram", 1)
-    record = provenance(made.root, ["data/tokens/words"])
+    record = Surroundings.of(made.root).provenance(["data/tokens/words"])
     assert record["stages"] == {
         "ingest@news": {"data/raw/news": DVC["data/raw/news"]},
         "prepare": {"data/corpus": DVC["data/corpus"]},
@@ -41,7 +41,7 @@ def test_validation_in_one_word(tmp_path: Path) -> None:
     made = ScoredProject(tmp_path / "p")
     made.train("skipgram", 1)
     made.validated("wiki", False)
-    validation = provenance(made.root, [])["validation"]
+    validation = Surroundings.of(made.root).provenance([])["validation"]
     assert validation["wiki"] == {"success": False, "failed": ["enough words"]}
     assert validation_word(validation) == "failed"
     assert validation_word({}) == "missing"

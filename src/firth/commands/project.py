@@ -159,7 +159,7 @@ def status() -> None:
     if worth_opening:
         print()
     for what, address in worth_opening.items():
-        print(f"{what:<18} {address}")
+        print(f"{what:<19} {address}")
 
 
 def _folder() -> Path:

@@ -75,11 +75,14 @@ def keep(place: Place, outcomes: Mapping[str, Outcome]) -> Summary:
     return Summary(place.run, [asdict(outcome) for outcome in outcomes.values()], applied, saved, found)
 
 
-def track(place: Place) -> list[dict[str, Any]]:
-    """See to it that each model of the run has its MLflow run: a stage restored from the cache has none yet."""
-    from firth.tracking import reconcile
+def track(place: Place) -> dict[str, list[dict[str, Any]]]:
+    """MLflow's `runs` of the models, made where a stage was restored from the cache, and `evaluations`, where known."""
+    from firth.tracking import evaluations, reconcile
 
-    return [asdict(each) for each in reconcile.reconcile(place.folder)]
+    return {
+        "runs": [asdict(each) for each in reconcile.reconcile(place.folder)],
+        "evaluations": [asdict(each) for each in evaluations.recorded(place.folder)],
+    }
 
 
 def scored_models(place: Place) -> list[GateModel]:
@@ -97,18 +100,18 @@ def scored_models(place: Place) -> list[GateModel]:
 def render_run(
     place: Place,
     summary: Summary,
-    runs: Sequence[Mapping[str, Any]],
+    tracked: Mapping[str, Sequence[Mapping[str, Any]]],
     decisions: Sequence[Mapping[str, Any]],
     took: float,
 ) -> Path | None:
-    """The page of a run that took `took` seconds; None where there is no report yet.
+    """The page of a run that took `took` seconds, with what `track` found; None where there is no report yet.
 
     A run whose results are in the clone writes the page of the clone, `.firth/report/index.html`, and notes for
     `render_report` what it knows; another writes `.firth/report/<run>.html` and leaves the clone's alone.
     """
     if not (place.folder / "data" / "report" / "report.json").is_file():
         return None
-    known = {"runs": list(runs), "decisions": list(decisions), "seconds": took, "flow_run": summary.run}
+    known = {**tracked, "decisions": list(decisions), "seconds": took, "flow_run": summary.run}
     folder = state_folder(place.plan.root) / "report"
     if summary.applied:
         write_json(folder / "run.json", known | {"lock": _lock_digest(place.plan.root)})
@@ -127,11 +130,13 @@ def render_report(root: Path) -> Path:
 def _render(folder: Path, known: Mapping[str, Any], page: Path, data: Path) -> Path:
     from firth.report import final
 
-    tracker = _tracker_pages(data.parent) if known.get("runs") else None
+    evaluations = known.get("evaluations", [])
+    tracker = _tracker_pages(data.parent) if known.get("runs") or evaluations else None
     git = git_state(folder)
     return final.render(
         folder,
         runs=[_run(each, tracker) for each in known.get("runs", [])],
+        evaluations=[{**each, "url": _address(each, tracker)} for each in evaluations],
         decisions=known.get("decisions", []),
         commit=git["commit"],
         dirty=git["dirty"],
@@ -144,10 +149,13 @@ def _render(folder: Path, known: Mapping[str, Any], page: Path, data: Path) -> P
 
 def _run(each: Mapping[str, Any], tracker: str | None) -> dict[str, Any]:
     """A training's run as the page wants it: what it came to, and its page in the tracker."""
-    address = f"{tracker}/#/experiments/{each['experiment_id']}/runs/{each['run_id']}" if tracker else None
     ends = {name: value for name, value in each["metrics"].items() if not name.startswith("train/")}
     own = {key: each[key] for key in ("stage", "run_id", "experiment_id", "seconds")}
-    return {**own, "metrics": ends, "url": address}
+    return {**own, "metrics": ends, "url": _address(each, tracker)}
+
+
+def _address(each: Mapping[str, Any], tracker: str | None) -> str | None:
+    return f"{tracker}/#/experiments/{each['experiment_id']}/runs/{each['run_id']}" if tracker else None
 
 
 def _tracker_pages(root: Path) -> str | None:

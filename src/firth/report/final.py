@@ -33,6 +33,7 @@ def render(
     runs: Sequence[Mapping[str, Any]],
     decisions: Sequence[Mapping[str, Any]],
     commit: str,
+    evaluations: Sequence[Mapping[str, Any]] = (),
     dirty: bool = False,
     seconds: float | None = None,
     flow_run: str | None = None,
@@ -52,6 +53,8 @@ def render(
             `champion` is the version that holds the alias afterwards; only `model` and `verdict` must be there, other
             keys are left alone. `firth.registry`'s decisions as JSON are of this shape.
         commit: The git commit the run's code and parameters come from.
+        evaluations: MLflow runs, one a row of a task's table: `{"task": "boolq", "system": "bert-finetuned", "run_id":
+            "…", "url": "http…" or None}`, with an address as that of `runs`.
         dirty: Whether uncommitted changes were part of the run.
         seconds: How long the pipeline took.
         flow_run: Name or id of the orchestrator's run.
@@ -66,6 +69,7 @@ def render(
     page = page or state_folder(root) / "report" / "index.html"
     run = {
         "runs": [_run(one) for one in runs],
+        "evaluations": [{"task": one["task"], "system": one["system"], **_link(one)} for one in evaluations],
         "decisions": [_decision(one) for one in decisions],
         "commit": commit,
         "dirty": dirty,
@@ -95,17 +99,20 @@ def locked_outputs(lock: Path) -> list[dict[str, str]]:
         raise DataError("not a dvc.lock", lock) from None
 
 
-def _run(one: Mapping[str, Any]) -> dict[str, Any]:
+def _link(one: Mapping[str, Any]) -> dict[str, Any]:
     url = one.get("url")
     if url is None and one.get("server") and one.get("experiment_id"):
         url = f"{str(one['server']).rstrip('/')}/#/experiments/{one['experiment_id']}/runs/{one['run_id']}"
     if url is not None and urlsplit(url).scheme not in ("http", "https"):
         raise DataError(f"the address of run {one['run_id']} is {url!r}; expected http or https")
+    return {"run_id": one["run_id"], "url": url}
+
+
+def _run(one: Mapping[str, Any]) -> dict[str, Any]:
     seconds = one.get("seconds")
     return {
         "stage": one["stage"],
-        "run_id": one["run_id"],
-        "url": url,
+        **_link(one),
         "took": "–" if seconds is None else duration(seconds),
         "metrics": {name: f"{value:.4g}" for name, value in sorted(one.get("metrics", {}).items())},
     }

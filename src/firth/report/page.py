@@ -39,6 +39,7 @@ def render(report: Mapping[str, Any], *, data: str, run: Mapping[str, Any] | Non
             suite_titles=SUITES | SUITE_OF_BERT | {task["task"]: task["title"] for task in report["tasks"]},
             headline=_headline(report),
             run_of={str(one["stage"]).removeprefix("word2vec@"): one for one in (run or {}).get("runs", [])},
+            evaluation_of={(one["task"], one["system"]): one for one in (run or {}).get("evaluations", [])},
             charts=word_charts(report) | bert_charts(report),
         )
     )

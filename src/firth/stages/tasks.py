@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 from firth.canonical import write_atomic, write_json
@@ -14,13 +15,15 @@ from firth.tasks.encoders.sources import configured
 from firth.tasks.evaluation.cells import Cells
 from firth.tasks.evaluation.score import score_task, summary
 from firth.tasks.examples.files import load
+from firth.tracking.evaluations import record
 
 VECTORS = Path("data/vectors")
 BERT = Path("data/models/bert")
 
 
 def main(argv: list[str]) -> None:
-    """Write `results.json` and `predictions-<system>.jsonl` of the task that is named."""
+    """Write `results.json` and `predictions-<system>.jsonl` of the task that is named; each system is an MLflow run."""
+    began = time.time()
     if len(argv) != 1:
         raise FirthError(f"say which task: python -m firth.stages.tasks NAME; found {' '.join(argv) or 'nothing'}")
     params = load_params(Path("params.yaml"))
@@ -42,6 +45,7 @@ def main(argv: list[str]) -> None:
     )
     print(f"{task}, {scored.results['metric']} over {scored.results['examples']['dev']} examples:")
     print("\n".join(summary(scored.results)), flush=True)
+    record(scored.results, Path.cwd(), began)
 
 
 if __name__ == "__main__":

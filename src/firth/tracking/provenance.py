@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -16,20 +17,31 @@ from firth.errors import IntegrityError
 UNKNOWN = "unknown"
 
 
-def provenance(root: Path, inputs: Iterable[str]) -> dict[str, Any]:
-    """`{"git", "stages", "validation", "corpora"}` of what lies in `root`, upstream of the paths `inputs`.
+@dataclass(frozen=True)
+class Surroundings:
+    """What all results of one folder have in common, read once."""
 
-    `stages` maps each stage to `{output path: DVC hash}`; `validation` maps each corpus to `{"success", "failed"}`.
-    """
-    return {
-        "git": git_state(root),
-        "stages": upstream_outputs(read_lock(root), inputs),
-        "validation": validation_results(root),
-        "corpora": {
+    lock: dict[str, Any]
+    git: dict[str, Any]
+    validation: dict[str, Any]
+    corpora: dict[str, Any]
+
+    @classmethod
+    def of(cls, root: Path) -> Self:
+        """Those of what lies in `root`."""
+        corpora = {
             name: {"licence": source.licence, "attribution": source.attribution}
             for name, source in load_params(root / "params.yaml").corpora.items()
-        },
-    }
+        }
+        return cls(read_lock(root), git_state(root), validation_results(root), corpora)
+
+    def provenance(self, inputs: Iterable[str]) -> dict[str, Any]:
+        """`{"git", "stages", "validation", "corpora"}`, upstream of the paths `inputs`.
+
+        `stages` maps each stage to `{output path: DVC hash}`; `validation` each corpus to `{"success", "failed"}`.
+        """
+        stages = upstream_outputs(self.lock, inputs)
+        return {"git": self.git, "stages": stages, "validation": self.validation, "corpora": self.corpora}
 
 
 def git_state(root: Path) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from firth.canonical import dumps, read_json, write_json
 from firth.config.load import flatten
 from firth.project import find_root
-from firth.tracking.provenance import output_hash, provenance, read_lock, validation_word
+from firth.tracking.provenance import Surroundings, output_hash, validation_word
 from firth.tracking.sender import Sender
 from firth.tracking.store import Store, import_mlflow, open_store
 from firth.training.metrics_log import MetricsLog
@@ -34,18 +34,24 @@ FLOW_RUN_VARIABLES = ("FIRTH_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
 
 @dataclass(frozen=True)
 class Training:
-    """What identifies and describes a training. `inputs` maps its input paths to the digests in its fingerprint."""
+    """What identifies and describes a training. `inputs` maps its input paths to the digests in its fingerprint.
+
+    An evaluation is described likewise; its run has a `title` of its own.
+    """
 
     stage: str
     fingerprint: str
     params: Mapping[str, Any]
     inputs: Mapping[str, str]
     root: Path = field(default_factory=find_root)
+    title: str = ""
+    context: Literal["training", "evaluation"] = "training"
+    """What the inputs are used for."""
 
     @property
     def name(self) -> str:
         """The run's name, such as `word2vec-skipgram-1a2b3c4d`."""
-        return f"{self.stage.replace('@', '-')}-{self.fingerprint[:8]}"
+        return self.title or f"{self.stage.replace('@', '-')}-{self.fingerprint[:8]}"
 
 
 class TrainingRun:
@@ -107,11 +113,16 @@ def find_run(store: Store, fingerprint: str) -> Run | None:
     return found[0] if found else None
 
 
-def create_run(store: Store, training: Training, extra_tags: Mapping[str, str] | None = None) -> Run:
-    """A described run of `training`; where another process was first, that one's run and none of ours."""
+def create_run(
+    store: Store, training: Training, extra_tags: Mapping[str, str] | None = None, began: int | None = None
+) -> Run:
+    """A run of `training`; where another process was first, that one's run and none of ours.
+
+    `began` is when it began, in milliseconds; by default now.
+    """
     tags = {FINGERPRINT_TAG: training.fingerprint, "firth.stage": training.stage, **(extra_tags or {})}
     tags |= {"mlflow.source.type": "LOCAL", "mlflow.source.name": f"dvc.yaml:{training.stage}"}
-    own = store.client.create_run(store.experiment_id, tags=tags, run_name=training.name)
+    own = store.client.create_run(store.experiment_id, start_time=began, tags=tags, run_name=training.name)
     first = find_run(store, training.fingerprint) or own
     if first.info.run_id != own.info.run_id:
         store.client.delete_run(own.info.run_id)
@@ -123,12 +134,16 @@ def is_described(run: Run) -> bool:
     return DESCRIBED_TAG in run.data.tags
 
 
-def describe(store: Store, run_id: str, training: Training) -> None:
-    """Log parameters, tags, inputs and provenance; what the run holds already stays as it is."""
+def describe(store: Store, run_id: str, training: Training, surroundings: Surroundings | None = None) -> None:
+    """Log parameters, tags, inputs and provenance; what the run holds already stays as it is.
+
+    `surroundings` are those of the training's root, where they have been read.
+    """
     from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
 
     run = store.client.get_run(run_id)
-    record = provenance(training.root, training.inputs) | {"init_sha256": training.inputs.get(INIT)}
+    around = surroundings or Surroundings.of(training.root)
+    record = around.provenance(training.inputs) | {"init_sha256": training.inputs.get(INIT)}
     params = [Param(key, str(value)) for key, value in flatten(training.params).items() if key not in run.data.params]
     tags = {
         DESCRIBED_TAG: validation_word(record["validation"]),
@@ -141,14 +156,13 @@ def describe(store: Store, run_id: str, training: Training) -> None:
         if os.environ.get(variable):
             tags["firth.flow_run_id"] = os.environ[variable]
             break
-    lock = read_lock(training.root)
     datasets = []
     for path, digest in training.inputs.items():
-        dvc = output_hash(lock, path)
+        dvc = output_hash(around.lock, path)
         dataset = Dataset(
             name=path, digest=dvc or digest[:36], source_type="dvc", source=dumps({"path": path, "sha256": digest})
         )
-        datasets.append(DatasetInput(dataset, tags=[InputTag("mlflow.data.context", "training")]))
+        datasets.append(DatasetInput(dataset, tags=[InputTag("mlflow.data.context", training.context)]))
     if datasets and not (run.inputs and run.inputs.dataset_inputs):
         store.client.log_inputs(run_id, datasets=datasets)
     store.client.log_dict(run_id, record, PROVENANCE_FILE)

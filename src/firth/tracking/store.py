@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "firth"
-EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",  # the pages for trainings, not those for language-model traces
-    "mlflow.note.content": "One run a training. Steps of metrics: word2vec, corpus words seen; BERT, optimizer steps.",
+EVALUATIONS = "firth-evaluations"
+"""Apart from the trainings, which they are many times as many as."""
+NOTES = {
+    EXPERIMENT: "One run a training. Steps of metrics: word2vec, corpus words seen; BERT, optimizer steps.",
+    EVALUATIONS: "One run a row of a task's table. Step of seed_score: the seed. Times are those of the whole stage.",
 }
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
@@ -38,7 +40,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Store:
-    """An open store: its address, a client of it and the id of the experiment `firth`."""
+    """An open store: its address, a client of it and the id of the experiment `firth` (or of `evaluations_in`)."""
 
     uri: str
     client: MlflowClient
@@ -95,13 +97,18 @@ def open_store(root: Path | None = None) -> Store:
         if uri.startswith("sqlite:///"):
             create_tables_once(Path(uri.removeprefix("sqlite:///")).resolve())
         client = MlflowClient(tracking_uri=uri)
-        return Store(uri, client, _experiment_id(client, uri))
+        return Store(uri, client, _experiment_id(client, uri, EXPERIMENT))
     except MlflowException as error:
         if "out-of-date database schema" in str(error):
             raise FirthError(
                 f"{uri} was written by another version of MLflow; copy the file, then run: mlflow db upgrade {uri}"
             ) from None
         raise FirthError(f"MLflow at {uri} cannot be used: {first_line(error)}") from error
+
+
+def evaluations_in(store: Store) -> Store:
+    """The same store, at the experiment that holds the evaluations."""
+    return replace(store, experiment_id=_experiment_id(store.client, store.uri, EVALUATIONS))
 
 
 def create_tables_once(database: Path) -> None:
@@ -141,17 +148,21 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0][:200]
 
 
-def _experiment_id(client: MlflowClient, uri: str) -> str:
+def _experiment_id(client: MlflowClient, uri: str, name: str) -> str:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(EXPERIMENT)
+    found = client.get_experiment_by_name(name)
     if found is None:
+        tags = {
+            "mlflow.experimentKind": "custom_model_development",  # not the pages for language-model traces
+            "mlflow.note.content": NOTES[name],
+        }
         try:
-            return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts_uri(uri), tags=EXPERIMENT_TAGS))
+            return str(client.create_experiment(name, artifact_location=artifacts_uri(uri), tags=tags))
         except MlflowException:  # another process created it meanwhile
-            found = client.get_experiment_by_name(EXPERIMENT)
+            found = client.get_experiment_by_name(name)
             if found is None:
                 raise
     if found.lifecycle_stage == "deleted":
-        raise FirthError(f"the MLflow experiment {EXPERIMENT!r} is deleted; restore it: mlflow experiments restore")
+        raise FirthError(f"the MLflow experiment {name!r} is deleted; restore it: mlflow experiments restore")
     return str(found.experiment_id)
