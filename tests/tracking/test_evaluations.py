@@ -106,7 +106,7 @@ def test_each_row_is_a_run_that_says_what_it_is(scored: ScoredProject, monkeypat
 def test_a_run_has_the_settings_that_its_way_reads(
     scored: ScoredProject, system: str, mode: str, some: dict[str, str], none: tuple[str, ...]
 ) -> None:
-    results = with_row(scored, system=system, encoder=system.split("-")[0], mode=mode)
+    results = with_row(scored, system=system, encoder=system.split("-", maxsplit=1)[0], mode=mode)
     *_, made = evaluations.evaluations(results, scored.root)
     params = {name: str(value) for name, value in made.run.params.items()}
     assert some.items() <= params.items()
