@@ -157,6 +157,8 @@ def test_a_row_has_one_run_however_often_it_is_made(scored: ScoredProject) -> No
     assert second["bert"].run_id != first["bert"].run_id
     store = evaluations_in(open_store(scored.root))
     assert len(store.client.search_runs([store.experiment_id])) == 3
+    scored.measure(skipgram=0.7, bert=0.5)
+    assert [each.system for each in recorded(scored.root)] == ["skipgram"], "the same weights, scored by other code"
     scored.pretrain(1)
     scored.measure(skipgram=0.7, bert=0.8)  # as a checkout from the cache would bring it back
     assert {each.system: each for each in recorded(scored.root)} == first
