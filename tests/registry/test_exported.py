@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from mlflow_server import free_port, until
 from one_thread import one_thread  # noqa: F401
+from served import post, serving
 from typer.testing import CliRunner
 from usage_examples import bert, draw, trained, vectors
 
@@ -112,7 +110,9 @@ def test_the_limits_of_a_request(kept: Kept, tmp_path: Path) -> None:
     for asked, params, message in (
         (rows("text", 4), {}, "a request may have 3 rows; this one has 4: send it in parts"),
         ([{"text": "x" * 101}], {}, "a request may have 100 characters; this one has 101"),
-        (rows("text", 1), {"best": -1}, "best is -1; it is 0 or more"),
+        (rows("text", 1), {"best": -1}, "best is -1; it is from 0 to 100"),
+        (rows("text", 1), {"best": 101}, "best is 101; it is from 0 to 100"),
+        ([{"text": "fine"}, {"text": 3}], {}, "row 2: field 'text' holds a number, not text"),
     ):
         with pytest.raises(MlflowException, match=message) as error:
             model.predict(pd.DataFrame(asked), params=params)
@@ -174,37 +174,40 @@ def test_a_bert_and_word_vectors_by_command(tmp_path: Path, monkeypatch: pytest.
             CliRunner().invoke(app, command, catch_exceptions=False)
 
 
-def post(port: int, body: dict[str, Any]) -> tuple[int, Any]:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+@pytest.mark.slow
+def test_signature_and_example_hold_for_each_use(tmp_path: Path) -> None:
+    from mlflow.models import get_model_info
+
+    found = vectors()
+    save_matrices(tmp_path / "words", found.vocabulary, {"input": found.matrix})
+    save(tmp_path / "own", bert())
+    for name, task, columns, numbers in (
+        ("words", "neighbours", {"word", "known", "neighbours", "similarities"}, "similarities"),
+        ("words", "encode", {"word", "known", "vector"}, "vector"),
+        ("own", "fill", {"text", "cut", "fillings", "probabilities"}, "probabilities"),
+        ("own", "encode", {"text", "cut", "vector"}, "vector"),
+    ):
+        served = tmp_path / f"served-{name}"
+        if not served.exists():
+            export_mlflow(tmp_path / name, served)
+        said = get_model_info(str(served)).signature
+        model = pyfunc().load_model(str(served))
+        example = model.input_example
+        assert list(example.columns) == said.inputs.input_names()
+        assert model.metadata.load_input_example_params(str(served)) == {one.name: one.default for one in said.params}
+        answers = model.predict(example, params={"task": task})
+        assert set(answers) == columns
+        required = {one.name for one in said.outputs if one.required}
+        assert required <= columns <= set(said.outputs.input_names())
+        alone = model.predict(example[1:], params={"task": task})
+        assert np.array(alone[numbers][0]) == pytest.approx(np.array(answers[numbers][1]), abs=1e-5)
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("kind", ["span", "tagging"])
 def test_it_answers_over_http(kept: Kept, tmp_path: Path, kind: str) -> None:
     export_mlflow(kept(kind), tmp_path / "served", most_rows=5)
-    port = free_port()
-    command = ["mlflow", "models", "serve", "-m", str(tmp_path / "served"), "--env-manager", "local", "-p", str(port)]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-
-    def ready() -> bool:
-        assert process.poll() is None, (tmp_path / "log").read_text()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    try:
-        until(ready)
+    with serving([str(tmp_path / "served")], tmp_path) as (port,):
         asked = rows(kind)
         status, said = post(port, {"dataframe_records": asked})
         assert status == 200, said
@@ -223,6 +226,3 @@ def test_it_answers_over_http(kept: Kept, tmp_path: Path, kind: str) -> None:
         assert (status, "may have 5 rows; this one has 6" in said["message"]) == (400, True)
         status, said = post(port, {"dataframe_records": [{"wrong": "x"}]})
         assert status == 400
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

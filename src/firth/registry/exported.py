@@ -55,17 +55,15 @@ def export_mlflow(folder: Path, to: Path, most_rows: int | None = None, most_cha
     form = replace(form, most_rows=most_rows or form.most_rows, most_characters=most_characters or form.most_characters)
     if form.module == TASK.module:
         kept = load(folder)
-        _write(folder, to, form, SERVING, _signature(kept), EXAMPLES[kept.kind])
+        _write(folder, to, form, SERVING, _signature(kept), _example(kept))
         what = f"{kept.kind} task {kept.said['task']['task']}"
     else:
-        _write(folder, to, form, BERT_SERVING, form.signature(), None)
+        _write(folder, to, form, BERT_SERVING, form.signature(), form.example())
         what = "a BERT: fill and encode" if form.with_code else "word vectors: neighbours and encode"
     return f"{what}; at most {form.most_rows:,} rows a request"
 
 
 def _write(folder: Path, to: Path, form: Form, serving: tuple[str, ...], signature: Any, example: Any) -> None:
-    import pandas as pd
-
     save_model = pyfunc().save_model
     with (
         tempfile.TemporaryDirectory() as code,
@@ -81,7 +79,7 @@ def _write(folder: Path, to: Path, form: Form, serving: tuple[str, ...], signatu
             artifacts={form.artifact: str(folder)},
             code_paths=[str(copy_code(Path(code), serving))] if form.with_code else None,
             signature=signature,
-            input_example=None if example is None else pd.DataFrame([example]),
+            input_example=example,
             model_config=form.limits(),
             pip_requirements=form.requirements(),
         )
@@ -102,6 +100,12 @@ def _quiet() -> Iterator[None]:
             del os.environ[bars]
         else:
             os.environ[bars] = before
+
+
+def _example(kept: Kept) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame([EXAMPLES[kept.kind]])
 
 
 def _signature(kept: Kept) -> Any:

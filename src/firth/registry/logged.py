@@ -26,6 +26,9 @@ BERT_SERVING = ("firth.encode.limits", "firth.encode.load", "firth.encode.use")
 TRAINING = ("firth.bert.dropout_kernel",)
 """What they import in training only: a server needs no compiler."""
 
+BERT_EXAMPLE = {"text": ["He opened the [MASK] and went in.", "The king and the [MASK] of France."]}
+WORDS_EXAMPLE = {"word": ["king", "water"]}
+
 
 @dataclass(frozen=True)
 class Form:
@@ -39,6 +42,8 @@ class Form:
     most_rows: int
     most_characters: int
     """Limits of a request."""
+    most_answers: int = 100
+    """Limit of `topn` and `best`, the answers to a word, a [MASK] or a row."""
 
     def requirements(self) -> list[str]:
         """The pinned packages that a server needs."""
@@ -46,11 +51,22 @@ class Form:
 
     def limits(self) -> dict[str, int]:
         """The limits of a request, as the model's configuration holds them."""
-        return {"most_rows": self.most_rows, "most_characters": self.most_characters}
+        return {
+            "most_rows": self.most_rows,
+            "most_characters": self.most_characters,
+            "most_answers": self.most_answers,
+        }
 
     def signature(self) -> Any:
         """MLflow's signature: columns of a request and of its answer, and the parameters with their defaults."""
         return _bert_signature() if self.with_code else _words_signature()
+
+    def example(self) -> tuple[Any, dict[str, Any]]:
+        """MLflow's input example, of two rows: a request that is valid for every task, with all parameters."""
+        import pandas as pd
+
+        rows = pd.DataFrame(BERT_EXAMPLE if self.with_code else WORDS_EXAMPLE)
+        return rows, {param.name: param.default for param in self.signature().params}
 
 
 ALIASES = (
@@ -157,6 +173,7 @@ def _bert_signature() -> Any:
         outputs=Schema(
             [
                 ColSpec(DataType.string, "text"),
+                ColSpec(DataType.boolean, "cut"),
                 ColSpec(Array(Array(DataType.string)), "fillings", required=False),
                 ColSpec(Array(Array(DataType.double)), "probabilities", required=False),
                 ColSpec(Array(DataType.double), "vector", required=False),

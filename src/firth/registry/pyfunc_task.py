@@ -2,8 +2,8 @@
 
 A request is a table with the columns of the model's kind of task: `text`; `first`, `second`; `context`, `question`;
 `tokens` (lists of words); or `context`, `endings` (lists of texts). Parameter, where there are next best answers:
-`best`, how many of them each row of the answer lists (0: the best one alone). `most_rows` and `most_characters` of the
-model's configuration are the limits of a request.
+`best`, how many of them each row of the answer lists (0: the best one alone). The limits of a request are
+`most_rows`, `most_characters` and, of `best`, `most_answers` of the model's configuration.
 """
 
 from __future__ import annotations
@@ -38,16 +38,17 @@ class TaskModel(PythonModel):
         from firth.errors import FirthError
         from firth.tasks.kept.predicting import predict, record
 
-        best = int((params or {}).get("best", 0))
-        if best < 0:
-            raise MlflowException.invalid_parameter_value(f"best is {best}; it is 0 or more")
+        limits = context.model_config or {}
+        best, most = (params or {}).get("best", 0), int(limits["most_answers"])
+        if best is None or not 0 <= best <= most:
+            raise MlflowException.invalid_parameter_value(f"best is {best}; it is from 0 to {most}")
         records = [{str(key): _plain(value) for key, value in row.items()} for row in model_input.to_dict("records")]
         try:
-            check_request([_texts(row) for row in records], context.model_config or {})
-            asked = [record(self.kept, row, f"record {number}") for number, row in enumerate(records)]
+            check_request([_texts(row) for row in records], limits)
+            asked = [record(self.kept, row, f"row {number}") for number, row in enumerate(records, 1)]
         except FirthError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
-        return pd.DataFrame(predict(self.kept, asked, best))
+        return pd.DataFrame(predict(self.kept, asked, int(best)))
 
 
 def _texts(row: dict[str, Any]) -> list[str]:

@@ -1,11 +1,13 @@
 """Word vectors as an MLflow model, logged from this file: it is copied beside the weights and needs no Firth to run.
 
-A request is a table with a column `word`. Parameters: `task` (`neighbours` or `encode`) and `topn`. `most_rows` and
-`most_characters` of the model's configuration are the limits of a request.
+A request is a table with a column `word`. Parameters: `task` (`neighbours` or `encode`) and `topn`. The limits of a
+request are `most_rows`, `most_characters` and, of `topn`, `most_answers` of the model's configuration. What cannot be
+answered is refused as MLflow's invalid parameter value, of which a server makes status 400 with our sentence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +42,9 @@ class WordVectors(PythonModel):
     ) -> pd.DataFrame:
         """One row a word: `word`, `known`, and `neighbours` with `similarities`, or `vector`; empty if unknown."""
         asked: dict[str, Any] = {"task": "neighbours", "topn": 10} | (params or {})
-        if asked["task"] not in ("neighbours", "encode"):
-            raise ValueError(f"task is {asked['task']!r}; there are: neighbours, encode")
-        if asked["topn"] < 1:
-            raise ValueError(f"topn is {asked['topn']}; at least 1 is needed")
-        words = [str(word) for word in model_input["word"]]
         limits = context.model_config or {}
-        for what, count in (("rows", len(words)), ("characters", sum(map(len, words)))):
-            if count > int(limits.get(f"most_{what}", count)):
-                raise MlflowException.invalid_parameter_value(
-                    f"a request may have {limits[f'most_{what}']} {what}; this one has {count}: send it in parts"
-                )
+        _check(asked, limits)
+        words = _words(model_input, limits)
         if asked["task"] == "encode":
             return pd.DataFrame([self._encode(word) for word in words])
         return pd.DataFrame([self._neighbours(word, int(asked["topn"])) for word in words])
@@ -76,6 +70,27 @@ class WordVectors(PythonModel):
 
     def _row(self, word: str) -> int | None:
         return self.index.get(word, self.index.get(word.lower()))
+
+
+def _check(asked: Mapping[str, Any], limits: Mapping[str, Any]) -> None:
+    if asked["task"] not in ("neighbours", "encode"):
+        raise MlflowException.invalid_parameter_value(f"task is {asked['task']!r}; there are: neighbours, encode")
+    topn, most = asked["topn"], int(limits["most_answers"])
+    if topn is None or not 1 <= topn <= most:
+        raise MlflowException.invalid_parameter_value(f"topn is {topn}; it is from 1 to {most}")
+
+
+def _words(rows: pd.DataFrame, limits: Mapping[str, Any]) -> list[str]:
+    words = list(rows["word"])
+    for number, word in enumerate(words, 1):
+        if not isinstance(word, str):
+            raise MlflowException.invalid_parameter_value(f"row {number}: there is no word; send a string")
+    for what, count in (("rows", len(words)), ("characters", sum(map(len, words)))):
+        if count > int(limits.get(f"most_{what}", count)):
+            raise MlflowException.invalid_parameter_value(
+                f"a request may have {limits[f'most_{what}']} {what}; this one has {count}: send it in parts"
+            )
+    return words
 
 
 mlflow.models.set_model(WordVectors())
