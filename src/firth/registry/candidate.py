@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from firth.config.evaluation import GateModel, Policy
 from firth.errors import DataError, FirthError
 from firth.registry.gate import Scores
 from firth.tracking.evidence import evidence, stage_that_measures
-from firth.tracking.lineage import read_provenance, registered_name
+from firth.tracking.lineage import WEIGHTS_TAG, read_provenance, registered_name
 from firth.tracking.provenance import outputs_of, read_lock
 from firth.tracking.runs import find_run
 from firth.tracking.store import Store
@@ -33,6 +34,7 @@ class Candidate:
     """What its stage wrote: DVC's hash by path; empty where there is no dvc.lock."""
     scores: Scores
     provenance: Mapping[str, Any]
+    """As its training recorded it; of one that went on from another model `corpora` also has that one's."""
 
     @classmethod
     def read(cls, store: Store, root: Path, model: GateModel, policy: Policy) -> Candidate:
@@ -54,6 +56,7 @@ class Candidate:
         if run is None:
             raise FirthError(f"{store.uri} has no run of {training.name}; reconcile first")
         record = read_provenance(store, run.info.run_id)
+        record["corpora"] |= _earlier_corpora(store, registered_name(model), record.get("init_sha256"))
         return cls(
             model=model,
             name=registered_name(model),
@@ -70,3 +73,22 @@ class Candidate:
             ),
             provenance=record,
         )
+
+
+def _earlier_corpora(store: Store, name: str, init_sha256: str | None) -> dict[str, dict[str, Any]]:
+    """What the model with these weights was trained on, as far as the registry knows it; and the one before that."""
+    if init_sha256 is None:
+        return {}
+    asked = f"name='{name}' and tags.`{WEIGHTS_TAG}`='{init_sha256}'"
+    for version in store.client.search_model_versions(asked, max_results=1):
+        with suppress(FirthError):  # somebody deleted its run
+            record = read_provenance(store, str(version.run_id))
+            before = f"before, as {name} version {version.version}"
+            own = {f"{corpus} ({before})": source for corpus, source in record["corpora"].items()}
+            return own | _earlier_corpora(store, name, record.get("init_sha256"))
+    return {
+        "before": {
+            "attribution": "what the model that it went on from had read is not known here",
+            "licence": "unknown, of its text and its weights; ask who published it",
+        }
+    }

@@ -18,7 +18,6 @@ WORD_LIMITS = (
 BERT_LIMITS = (
     "It fills gaps with what its text makes likely, not with what is true.",
     "It repeats the biases of its text; do not judge people by it.",
-    "It reads no more than the tokens of its longest sequence, and knows no text but that of its corpora.",
     "A score that is no better than the majority answer says that nothing was learnt for that task.",
 )
 LEFT_TO_RIGHT_LIMIT = (
@@ -36,7 +35,7 @@ def card(
     model: str,
     *,
     params: Mapping[str, Any],
-    corpora: Mapping[str, Mapping[str, str]],
+    corpora: Mapping[str, Mapping[str, Any]],
     init_sha256: str | None,
     suites: Mapping[str, Mapping[str, Any]],
     cost: Footprint,
@@ -48,7 +47,7 @@ def card(
     name, keys = (f"word2vec {model}", WORD_RECIPE) if static else ("BERT", BERT_RECIPE)
     flat = flatten(params)
     recipe = ", ".join(f"{key} {flat[key]}" for key in keys if flat.get(key) not in (None, ""))
-    limits = WORD_LIMITS if static else BERT_LIMITS
+    limits = (*_own_limits(static, flat, corpora, suites), *(WORD_LIMITS if static else BERT_LIMITS))
     if flat.get("objective") == "left_to_right":
         limits = (*limits, LEFT_TO_RIGHT_LIMIT)
     lines = [
@@ -56,9 +55,9 @@ def card(
         *([f"It went on from a model with weights sha256 {init_sha256}."] if init_sha256 else []),
         "",
         "**Data**",
-        *(f"- {corpus}: {source['attribution']}. Licence: {source['licence']}" for corpus, source in corpora.items()),
+        *(f"- {corpus}: {_source(source)}" for corpus, source in corpora.items()),
         "",
-        "**Scores** (95% bootstrap intervals)",
+        "**Scores** (95% bootstrap intervals over examples; the model itself was trained once, with one seed)",
         *(f"- {suite}: {_score(suite, part)}" for suite, part in suites.items()),
         "",
         f"**Cost**: {_cost(cost)}",
@@ -72,6 +71,39 @@ def card(
     return "\n".join(lines) + "\n"
 
 
+def _own_limits(
+    static: bool,
+    flat: Mapping[str, Any],
+    corpora: Mapping[str, Mapping[str, Any]],
+    suites: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
+    """What is true of this very model: how much it has read, in which language, and what nobody asked it."""
+    limits = []
+    counted = [source for source in corpora.values() if "words" in source]
+    if counted:
+        documents, words = (sum(source[key] for source in counted) for key in ("documents", "words"))
+        unknown = "" if len(counted) == len(corpora) else ", beside what nobody counted"
+        limits.append(
+            f"It knows the {words:,} words of {documents:,} documents{unknown}, and nothing else of the world."
+        )
+    languages = sorted({source["language"] for source in corpora.values() if "language" in source})
+    if languages:
+        said = ", ".join(languages)
+        limits.append(f"Its text was prepared as language {said}; whether all of it is was not checked.")
+    if not static:
+        lengths = [flat["length"], *([flat["second_phase.length"]] if flat.get("second_phase.share") else [])]
+        limits.append(f"It was trained on sequences of at most {max(lengths)} tokens.")
+    measured = [suite for suite, part in suites.items() if part.get("score") is not None]
+    only = f"on {', '.join(measured)} alone" if measured else "on nothing"
+    limits.append(f"It was evaluated {only}: not on other tasks, languages or kinds of text, nor for bias.")
+    return limits
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    size = f" ({source['documents']:,} documents, {source['words']:,} words)" if "words" in source else ""
+    return f"{source['attribution']}{size}. Licence: {source['licence']}"
+
+
 def _cost(cost: Footprint) -> str:
     answer = "" if cost.milliseconds is None else f", {cost.milliseconds:g} ms an answer on one CPU thread"
     return f"{cost.megabytes:g} MB{answer}"
@@ -82,10 +114,13 @@ def _score(suite: str, part: Mapping[str, Any]) -> str:
     if part.get("score") is None:
         return f"not measured (0 of {total} covered)"
     if suite == MLM:
-        return f"{part['score']:.4f} nats below word frequencies, on {total} held-out predictions"
+        return f"{part['score']:.4f} nats below word frequencies, on {total} held-out predictions; without an interval"
     text = f"{part['score']:.4f} [{part['low']:.4f}, {part['high']:.4f}]"
     if part.get("score_of"):
         text += f", {part['score_of']}"
+    if part.get("seeds"):
+        least, greatest = part["seeds"]
+        text += f" (from {least:.4f} to {greatest:.4f})"
     if part.get("tie_with_majority"):
         text += ", a tie with the majority answer"
     return f"{text}, {covered} of {total} covered" if covered != total else f"{text}, {total} examples"

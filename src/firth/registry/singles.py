@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from firth.canonical import dumps, read_json
 from firth.errors import DataError, IntegrityError
-from firth.tracking.evidence import system_of
+from firth.tracking.evidence import counted_seeds, system_of
 from firth.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Singles:
         """Of what was scored: a task's results and the prediction records of `system`."""
         (found,) = (item for item in results["systems"] if item["system"] == system)
         answers = {record["id"]: record["predicted"] for record in records}
-        return cls(results["task"], results["digests"]["dev"], tuple(_counted(found)), answers)
+        return cls(results["task"], results["digests"]["dev"], tuple(counted_seeds(found)), answers)
 
     @classmethod
     def of_stage(cls, root: Path, task: str, model: str, mode: str) -> Singles:
@@ -71,16 +71,6 @@ def kept(store: Store, version: ModelVersion, task: str) -> Singles | None:
         return Singles(**tree)
     except TypeError as error:
         raise IntegrityError(f"{version.name} version {version.version}: {path} is no record of answers") from error
-
-
-def _counted(system: Mapping[str, Any]) -> list[float]:
-    """Scores of the seeds, without those of trainings that diverged, or collapsed and were replaced by others."""
-    runs = system.get("runs")
-    if runs is None:
-        return list(system["seeds"])
-    point = {key: value for key, value in system["details"].items() if key in ("batch", "learning_rate", "epochs")}
-    own = [run for run in runs if all(run.get(key, value) == value for key, value in point.items())]
-    return [run["score"] for run in own if "replaced_by" not in run and "diverged_at" not in run]
 
 
 def _path(version: ModelVersion, task: str) -> str:

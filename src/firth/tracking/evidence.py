@@ -42,6 +42,8 @@ class Measured:
     """Of a task: whether the score may well be that of the majority answer."""
     score_of: str | None = None
     """Of a task, in words: which of the trainings the score is of."""
+    seeds: tuple[float, float] | None = None
+    """Of a task with several seeds: the least and the greatest score of one."""
 
     def part(self) -> dict[str, Any]:
         """Without the conditions, as it is stored on a registered version."""
@@ -52,7 +54,8 @@ class Measured:
             "covered": self.covered,
             "total": self.total,
         }
-        said = {"tie_with_majority": self.tie_with_majority, "score_of": self.score_of}
+        seeds = None if self.seeds is None else list(self.seeds)
+        said = {"tie_with_majority": self.tie_with_majority, "score_of": self.score_of, "seeds": seeds}
         return found | {key: value for key, value in said.items() if value is not None}
 
 
@@ -102,6 +105,7 @@ def task_result(results: Mapping[str, Any], model: str, ways: Sequence[str]) -> 
         return None
     system = systems[system_of(model, way)]
     examples = int(results["examples"]["dev"])
+    seeds = counted_seeds(system)
     return Measured(
         score=system["score"],
         low=system["low"],
@@ -112,7 +116,18 @@ def task_result(results: Mapping[str, Any], model: str, ways: Sequence[str]) -> 
         metric=f"{results['task']}/{results['metric']}",
         tie_with_majority=bool(system["tie_with_majority"]),
         score_of=how_scored(system),
+        seeds=(min(seeds), max(seeds)) if len(seeds) > 1 else None,
     )
+
+
+def counted_seeds(system: Mapping[str, Any]) -> list[float]:
+    """Scores of the seeds, without those of trainings that diverged, or collapsed and were replaced by others."""
+    runs = system.get("runs")
+    if runs is None:
+        return list(system["seeds"])
+    point = {key: value for key, value in system["details"].items() if key in ("batch", "learning_rate", "epochs")}
+    own = [run for run in runs if all(run.get(key, value) == value for key, value in point.items())]
+    return [run["score"] for run in own if "replaced_by" not in run and "diverged_at" not in run]
 
 
 def system_of(model: str, way: str) -> str:

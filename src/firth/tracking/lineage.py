@@ -57,7 +57,7 @@ class Lineage:
     weights_sha256: str
     stages: dict[str, dict[str, str]]
     validation: dict[str, dict[str, Any]]
-    corpora: dict[str, dict[str, str]]
+    corpora: dict[str, dict[str, Any]]
     scores: dict[str, Any]
     verdict: str | None
     conditions: dict[str, dict[str, Any]] = field(default_factory=dict)

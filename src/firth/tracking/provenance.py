@@ -29,19 +29,29 @@ class Surroundings:
     @classmethod
     def of(cls, root: Path) -> Self:
         """Those of what lies in `root`."""
+        params, kept = load_params(root / "params.yaml"), _prepared(root)
         corpora = {
-            name: {"licence": source.licence, "attribution": source.attribution}
-            for name, source in load_params(root / "params.yaml").corpora.items()
+            name: {"licence": source.licence, "attribution": source.attribution, "language": params.prepare.language}
+            | kept.get(name, {})
+            for name, source in params.corpora.items()
         }
         return cls(read_lock(root), git_state(root), validation_results(root), corpora)
 
     def provenance(self, inputs: Iterable[str]) -> dict[str, Any]:
         """`{"git", "stages", "validation", "corpora"}`, upstream of the paths `inputs`.
 
-        `stages` maps each stage to `{output path: DVC hash}`; `validation` each corpus to `{"success", "failed"}`.
+        `stages` maps each stage to `{output path: DVC hash}`; `validation` each corpus to `{"success", "failed"}`;
+        `corpora` each to `licence`, `attribution`, `language`, and the `documents` and `words` that `prepare` kept.
         """
         stages = upstream_outputs(self.lock, inputs)
         return {"git": self.git, "stages": stages, "validation": self.validation, "corpora": self.corpora}
+
+
+def _prepared(root: Path) -> dict[str, dict[str, int]]:
+    """`{corpus: {"documents", "words"}}`; none where `data/corpus` does not lie there."""
+    path = root / "data" / "corpus" / "drops.json"
+    kept = read_json(path)["kept"] if path.is_file() else {}
+    return {name: {key: int(counts[key]) for key in ("documents", "words")} for name, counts in kept.items()}
 
 
 def git_state(root: Path) -> dict[str, Any]:
