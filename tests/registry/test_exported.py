@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mlflow_server import post, serving
 from one_thread import one_thread  # noqa: F401
-from served import post, serving
 from typer.testing import CliRunner
 from usage_examples import bert, draw, trained, vectors
 

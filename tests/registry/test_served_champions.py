@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from mlflow_server import post, serving
 from one_thread import one_thread  # noqa: F401
 from scored_project import WORDS, ScoredProject
-from served import post, serving
 
 from firth.encode.load import load_model
 from firth.encode.use import encode, fill
