@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from firth.bert.attention import Packed
@@ -19,11 +20,10 @@ from firth.config.tasks import LONGEST_ANSWER, SPECIAL_PIECES
 from firth.encode.use import width
 from firth.errors import DataError
 from firth.progress import Meter
-from firth.tasks.encoders.reading import Around, Floats, Reading, Windows
+from firth.tasks.encoders.reading import Around, Cut, Floats, Reading, Windows
 from firth.tasks.encoders.sequences import Batch, Input, Several, in_rows, one_behind_the_other, tokens_of
 from firth.tasks.encoders.windows import windows as cut_into
 from firth.training.products import fast_products
-from firth.wordpiece.tokenizer import Encoded
 
 BATCH_TOKENS = 4096
 """Tokens, padding included, that are read at a time when nothing is trained."""
@@ -34,7 +34,10 @@ Layers = Literal["last", "sum4", "concat4"]
 
 
 class BertEncoder:
-    """A BERT with a choice of layers and pooling; the model's own number of positions bounds every length."""
+    """A BERT with a choice of layers and pooling; the model's own number of positions bounds every length.
+
+    One with a single type of segments, as RoBERTa has, reads a second text as of that type, too, as RoBERTa does.
+    """
 
     def __init__(
         self, bert: Bert, pooling: Pooling = "mean", layers: Layers = "last", title: str = "encode", workers: int = 1
@@ -44,23 +47,22 @@ class BertEncoder:
 
     def texts(self, texts: Sequence[str], length: int) -> Reading:
         """[CLS] text [SEP], pooled."""
-        return _pooled([self.bert.tokenizer.encode(text, length=self._most(length)) for text in texts])
+        return self._pooled([(text, None) for text in texts], length)
 
     def pairs(self, firsts: Sequence[str], seconds: Sequence[str], length: int) -> Reading:
         """[CLS] first [SEP] second [SEP], pooled."""
-        return _pooled(
-            [
-                self.bert.tokenizer.encode(first, second, length=self._most(length))
-                for first, second in zip(firsts, seconds, strict=True)
-            ]
-        )
+        return self._pooled(list(zip(firsts, seconds, strict=True)), length)
 
     def choices(self, contexts: Sequence[str], endings: Sequence[Sequence[str]], length: int) -> Reading:
         """[CLS] context [SEP] ending [SEP] for each ending, pooled (section 4.4)."""
         firsts = [context for context, listed in zip(contexts, endings, strict=True) for _ in listed]
-        pairs = iter(self.pairs(firsts, [ending for listed in endings for ending in listed], length).inputs)
-        counts = [len(listed) for listed in endings]
-        return Reading([Several([next(pairs) for _ in range(count)]) for count in counts], np.array(counts, np.int64))
+        read = self.pairs(firsts, [ending for listed in endings for ending in listed], length)
+        pairs, counts = iter(read.inputs), [len(listed) for listed in endings]
+        inputs = [Several([next(pairs) for _ in range(count)]) for count in counts]
+        cut = np.zeros(len(counts), np.bool_)
+        if read.cut is not None:
+            cut[np.repeat(np.arange(len(counts)), counts)[read.cut.examples]] = True
+        return Reading(inputs, np.array(counts, np.int64), cut=self._cut(cut, length))
 
     def words(
         self,
@@ -74,17 +76,20 @@ class BertEncoder:
         around = around or [Around((), ())] * len(sentences)
         beside = (words for parts in around for words in parts)
         pieces = _once(tokenizer.words, chain.from_iterable([*sentences, *beside]))
-        inputs, firsts = [], []
+        inputs, firsts, cut = [], [], []
         for sentence, (before, after) in zip(sentences, around, strict=True):
-            own = _pieces_of(sentence, pieces)[:most]
+            whole = _pieces_of(sentence, pieces)
+            own = whole[:most]
             begins = [nth == 0 for word in sentence for nth in range(len(pieces[word]))][:most]
             left, right = _beside(_pieces_of(before, pieces), _pieces_of(after, pieces), most - len(own))
             ids = [tokenizer.cls, *left, *own, *right, tokenizer.sep]
             rows = [1 + len(left) + place for place, begun in enumerate(begins) if begun or further]
             inputs.append(Input(ids, [0] * len(ids), rows))
             firsts += begins
+            cut.append(len(own) < len(whole))
         counts = np.array([len(item.rows or ()) for item in inputs], dtype=np.int64)
-        return Reading(inputs, counts, firsts=np.array(firsts, dtype=np.bool_) if further else None)
+        begun = np.array(firsts, dtype=np.bool_) if further else None
+        return Reading(inputs, counts, firsts=begun, cut=self._cut(cut, length))
 
     def spans(
         self, questions: Sequence[str], contexts: Sequence[str], length: int, windows: Windows | None = None
@@ -104,13 +109,15 @@ class BertEncoder:
                 f"{self.title} reads {most + SPECIAL_PIECES} pieces at a time: with query_length {windows.question} "
                 "nothing is left for the text; lower query_length"
             )
-        asking, cut = _once(tokenizer.ids, questions), _once(tokenizer.placed, contexts)
-        inputs, spans, owners, begins = [], [], [], []
+        asking, placed = _once(tokenizer.ids, questions), _once(tokenizer.placed, contexts)
+        inputs, spans, owners, begins, cut = [], [], [], [], []
         for number, (question, context) in enumerate(zip(questions, contexts, strict=True)):
             asked = asking[question][: most if windows is None else windows.question]
-            ids, offsets = cut[context]
+            ids, offsets = placed[context]
             room = most - len(asked)
             parts = [(0, min(room, len(ids)))]
+            whole = len(asked) == len(asking[question])
+            cut.append(not whole or (windows is None and len(ids) > room))
             if windows is not None:
                 parts = cut_into(len(ids), room, min(windows.stride, max(1, room - LONGEST_ANSWER + 1)))
             for begin, end in parts:
@@ -118,7 +125,7 @@ class BertEncoder:
                 inputs.append(
                     Input(
                         [tokenizer.cls, *asked, tokenizer.sep, *ids[begin:end], tokenizer.sep],
-                        [0] * row + [1] * (end - begin + 1),
+                        self._segments([0] * row + [1] * (end - begin + 1)),
                         range(row, row + end - begin),
                     )
                 )
@@ -127,8 +134,9 @@ class BertEncoder:
                 begins.append(begin)
         counts = np.array([len(part) for part in spans], dtype=np.int64)
         if windows is None:
-            return Reading(inputs, counts, spans)
-        return Reading(inputs, counts, spans, np.array(owners, dtype=np.int64), np.array(begins, dtype=np.int64))
+            return Reading(inputs, counts, spans, cut=self._cut(cut, length))
+        longer = Cut(np.array(cut, np.bool_), windows.question, "query_length")
+        return Reading(inputs, counts, spans, np.array(owners, np.int64), np.array(begins, np.int64), cut=longer)
 
     def features(self, reading: Reading) -> Floats:
         """The rows of frozen features, computed in batches of like length."""
@@ -188,6 +196,25 @@ class BertEncoder:
             outputs = model.layers_of(ids, segments, layout)
         return torch.cat(outputs[-4:], dim=-1) if self.layers == "concat4" else torch.stack(outputs[-4:]).sum(dim=0)
 
+    def _pooled(self, examples: Sequence[tuple[str, str | None]], length: int) -> Reading:
+        """One or two texts as one sequence, pooled."""
+        tokenizer, most = self.bert.tokenizer, self._most(length)
+        inputs, cut = [], []
+        for first, second in examples:
+            read = tokenizer.encode(first, second, length=most)
+            texts = [first] if second is None else [first, second]
+            inputs.append(Input(read.ids, self._segments(read.segments)))
+            # What fills all the room may just fit: only then its pieces are counted.
+            cut.append(len(read.ids) == most and sum(map(len, tokenizer.ids(texts))) + len(texts) + 1 > most)
+        return Reading(inputs, np.ones(len(inputs), np.int64), cut=self._cut(cut, length))
+
+    def _segments(self, segments: list[int]) -> list[int]:
+        return segments if self.bert.model.architecture.segments > 1 else [0] * len(segments)
+
+    def _cut(self, examples: Sequence[bool] | NDArray[np.bool_], length: int) -> Cut:
+        most = self._most(length)
+        return Cut(np.array(examples, np.bool_), most, "length" if most == length else "positions")
+
     def _most(self, length: int) -> int:
         return min(length, self.bert.model.architecture.positions)
 
@@ -218,10 +245,6 @@ def _once(read: Callable[[Sequence[str]], list[Read]], texts: Iterable[str]) -> 
     """What `read` makes of each text, which is read once however often it is there."""
     distinct = list(dict.fromkeys(texts))
     return dict(zip(distinct, read(distinct), strict=True))
-
-
-def _pooled(read: Sequence[Encoded]) -> Reading:
-    return Reading([Input(item.ids, item.segments) for item in read], np.ones(len(read), np.int64))
 
 
 def _alike(inputs: Sequence[Input | Several]) -> Iterator[list[int]]:

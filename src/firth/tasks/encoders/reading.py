@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+
+
+class Cut(NamedTuple):
+    """Which examples are longer than `most` tokens, so that what is behind these is not read, and what set this bound.
+
+    With windows, `query_length` bounds the question; a BERT cannot read more tokens than it has positions.
+    """
+
+    examples: NDArray[np.bool_]
+    """(examples,)."""
+    most: int
+    bound: Literal["length", "query_length", "positions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +34,7 @@ class Reading:
     (inputs,) how many rows of features each gives; `spans`, where rows are pieces of a text, the characters (rows, 2)
     of that text. With windows, `owners` (inputs,) ascends and says whose each is, and `begins` (inputs,) with which
     piece of the text it begins. `firsts` (rows of all inputs,), where rows are pieces of words, says which of them
-    begin a word.
+    begin a word. `cut` says which examples are not read whole; a sequence that was made by hand has none.
     """
 
     inputs: Sequence[Any]
@@ -31,6 +43,7 @@ class Reading:
     owners: Integers | None = None
     begins: Integers | None = None
     firsts: NDArray[np.bool_] | None = None
+    cut: Cut | None = None
 
     def owned(self, inputs: Integers) -> int:
         """How many examples `inputs` are of."""

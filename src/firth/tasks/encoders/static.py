@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from firth.tasks.encoders.bags import Bags, Words, mean_rows
-from firth.tasks.encoders.reading import Around, Floats, Integers, Reading, Windows
-from firth.tasks.encoders.rows import MULTIPLE
+from firth.tasks.encoders.reading import Around, Cut, Floats, Integers, Reading, Windows
+from firth.tasks.encoders.rows import MULTIPLE, Form
 from firth.tokens.words import SENTENCE_END, word_pattern
 from firth.vectors.vectors import Vectors
 
@@ -39,18 +39,16 @@ class StaticEncoder:
 
     def texts(self, texts: Sequence[str], length: int) -> Reading:
         """The mean of the words' vectors."""
-        return _reading([Words("single", [self._text(text, length)]) for text in texts])
+        return self._means_of("single", [(text,) for text in texts], length)
 
     def pairs(self, firsts: Sequence[str], seconds: Sequence[str], length: int) -> Reading:
         """[u, v, |u − v|, u * v] of the two texts' means; `length` words of each."""
-        both = zip(firsts, seconds, strict=True)
-        return _reading([Words("pair", [self._text(text, length) for text in pair]) for pair in both])
+        return self._means_of("pair", list(zip(firsts, seconds, strict=True)), length)
 
     def choices(self, contexts: Sequence[str], endings: Sequence[Sequence[str]], length: int) -> Reading:
         """[v, |u − v|, u * v] of the context's mean u and each ending's mean v."""
-        both = zip(contexts, endings, strict=True)
-        inputs = [Words("choice", [self._text(text, length) for text in (one, *listed)]) for one, listed in both]
-        return _reading(inputs, [len(listed) for listed in endings])
+        both = [(context, *listed) for context, listed in zip(contexts, endings, strict=True)]
+        return self._means_of("choice", both, length, [len(listed) for listed in endings])
 
     def words(
         self,
@@ -68,7 +66,8 @@ class StaticEncoder:
             read = [*edge, *sentence[:length], *(after[:1] if len(sentence) <= length else ())]
             own = (len(edge), len(edge) + len(sentence[:length]))
             inputs.append(Words("tokens", [self._positions(read, length)], own))
-        return _reading(inputs, [item.own[1] - item.own[0] for item in inputs])
+        cut = _cut([len(sentence) > length for sentence in sentences], length)
+        return _reading(inputs, [item.own[1] - item.own[0] for item in inputs], cut)
 
     def spans(
         self, questions: Sequence[str], contexts: Sequence[str], length: int, windows: Windows | None = None
@@ -77,13 +76,16 @@ class StaticEncoder:
 
         Vectors need no windows: where a BERT has some, the context is read whole at once.
         """
-        inputs, spans = [], []
+        inputs, spans, cut = [], [], []
         for question, context in zip(questions, contexts, strict=True):
-            found = self._words(context)[: length if windows is None else None]
-            read = [_singles(number for number, _, _ in found), self._text(question, length)]
+            whole = self._words(context)
+            found = whole[: length if windows is None else None]
+            asked, longer = self._text(question, length)
+            read = [_singles(number for number, _, _ in found), asked]
             inputs.append(Words("tokens", read, (0, len(found))))
+            cut.append(longer or len(found) < len(whole))
             spans.append(np.array([[start, end] for _, start, end in found], dtype=np.int64).reshape(-1, 2))
-        return _reading(inputs, [len(span) for span in spans], spans)
+        return _reading(inputs, [len(span) for span in spans], _cut(cut, length), spans)
 
     def features(self, reading: Reading) -> Floats:
         """The rows, float32."""
@@ -124,9 +126,21 @@ class StaticEncoder:
         word = word.lower() if self._lowercase else word
         return "".join("0" if c.isdecimal() else c for c in word) if self._zeros else word
 
-    def _text(self, text: str, length: int) -> Bags:
-        """A position for each word."""
-        return _singles(number for number, _, _ in self._words(text)[:length])
+    def _means_of(
+        self, form: Form, examples: Sequence[Sequence[str]], length: int, counts: Sequence[int] | None = None
+    ) -> Reading:
+        """Texts side by side, of which means are taken: one row an example, or as many as `counts` says."""
+        inputs, cut = [], []
+        for texts in examples:
+            read = [self._text(text, length) for text in texts]
+            inputs.append(Words(form, [bags for bags, _ in read]))
+            cut.append(any(longer for _, longer in read))
+        return _reading(inputs, [1] * len(inputs) if counts is None else counts, _cut(cut, length))
+
+    def _text(self, text: str, length: int) -> tuple[Bags, bool]:
+        """A position for each of the first `length` words, and whether there are more."""
+        words = self._words(text)
+        return _singles(number for number, _, _ in words[:length]), len(words) > length
 
     def _positions(self, words: Sequence[str], length: int) -> Bags:
         """A position for each of `words`, which were cut by somebody else: it may hold several of ours, or none."""
@@ -134,7 +148,7 @@ class StaticEncoder:
         starts = []
         for word in words:
             starts.append(len(ids))
-            ids += [number for number in self._text(word, length).ids if number != self.unknown] or [self.unknown]
+            ids += [number for number in self._text(word, length)[0].ids if number != self.unknown] or [self.unknown]
         return Bags(np.array(ids, np.int64), np.array(starts, np.int64))
 
 
@@ -143,7 +157,11 @@ def _singles(numbers: Iterable[int]) -> Bags:
     return Bags(ids, np.arange(len(ids), dtype=np.int64))
 
 
+def _cut(examples: Sequence[bool], length: int) -> Cut:
+    return Cut(np.array(examples, np.bool_), length, "length")
+
+
 def _reading(
-    inputs: Sequence[Words], counts: Sequence[int] | None = None, spans: Sequence[Integers] | None = None
+    inputs: Sequence[Words], counts: Sequence[int], cut: Cut, spans: Sequence[Integers] | None = None
 ) -> Reading:
-    return Reading(inputs, np.array([1] * len(inputs) if counts is None else counts, dtype=np.int64), spans)
+    return Reading(inputs, np.array(counts, dtype=np.int64), spans, cut=cut)

@@ -16,6 +16,7 @@ from firth.tasks.encoders.reading import Encoder, Floats, Reading
 from firth.tasks.encoders.sources import Source
 from firth.tasks.encoders.static import StaticEncoder
 from firth.tasks.evaluation.cells import bert_identity, vectors_identity
+from firth.tasks.evaluation.cut import cut_details, cut_in_words
 from firth.tasks.examples.files import Examples
 from firth.tasks.learning.bilstm import Network, Tokens, train_bilstm
 from firth.tasks.learning.finetune import finetune
@@ -79,7 +80,9 @@ def learners(
     def score(logits: Floats) -> float:
         return problem.measures(problem.predict(logits, dev))[metric].score
 
-    details: dict[str, Any] = {**reach, "learned_from": train.owned(targets.usable)}
+    details: dict[str, Any] = {**reach, **cut_details(train, dev), "learned_from": train.owned(targets.usable)}
+    if (said := cut_in_words(train, dev)) is not None:
+        print(f"{source.label}: {said}", file=sys.stderr, flush=True)
     start = None
     if source.start is not None and "finetuned" in settings.modes:
         start, said = source.start(problem.usage)
