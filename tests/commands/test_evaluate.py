@@ -346,6 +346,32 @@ def test_what_cannot_be_is_said_with_the_option(folder: Path, arguments: list[st
     assert message in said(*arguments)
 
 
+def test_what_was_left_out_and_cut_is_said_and_stands_in_the_results(folder: Path) -> None:
+    rows = [{"text": f"{one['text']} ({n})", "label": one["label"]} for n, one in enumerate(draw("text", 60, 1))]
+    rows[0]["text"] = "the film was warm " * 2500
+    lines = [*rows, {"text": "Nobody knows."}, {"text": "Or does it?"}]
+    (folder / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    dev = [{"text": f"dev {one['text']}", "label": one["label"]} for one in draw("text", 20, 2)]
+    (folder / "dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in dev))
+    result = run("own", "--task", "text", "--train", "own.jsonl", "--dev", "dev.jsonl", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("left out 2 — no label (such as Nobody knows.)\n") == 1
+    assert "own: 1 of 60 training examples are longer than 64 tokens and were cut; this model has no" in result.stderr
+    results = json.loads((folder / "r.json").read_text())
+    assert [(row["reason"], row["examples"]) for row in results["left_out"]] == [("no label", 2)]
+    assert results["systems"][0]["details"]["train_cut"] == 1
+
+
+def test_layers_and_pooling_are_refused_where_no_model_has_any(folder: Path) -> None:
+    write_texts(folder / "own.csv")
+    fields = ["--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict"]
+    assert said("words", *fields, "--layers", "sum4") == (
+        "--layers: of a BERT, and all of these are word vectors: leave it out"
+    )
+    assert said("words", *fields, "--layers", "last", "--pooling", "cls").startswith("--pooling, --layers: of a BERT")
+    assert run("words", "own", *fields, "--pooling", "cls").exit_code == 0
+
+
 def test_what_is_no_model_is_said(folder: Path) -> None:
     write_texts(folder / "own.csv")
     (folder / "empty").mkdir()

@@ -213,6 +213,42 @@ def test_an_official_set_is_added_by_its_name(project: Path) -> None:
     assert task.train.path == "GLUE/RTE/train.tsv"
 
 
+def test_swapped_files_and_repeats_of_an_official_set_are_seen(project: Path) -> None:
+    folder = project / "RTE"
+    folder.mkdir()
+    labels = ("entailment", "not_entailment")
+    lines = {
+        count: "".join(f"{n}\tIt rains {n}.\tIt is wet {n}.\t{labels[n % 2]}\n" for n in range(count))
+        for count in (5, 8, 277, 2490)
+    }
+
+    def write(train: int, dev: int) -> None:
+        for side, count in (("train", train), ("dev", dev)):
+            (folder / f"{side}.tsv").write_text("index\tsentence1\tsentence2\tlabel\n" + lines[count])
+
+    before = (project / "params.yaml").read_text()
+    write(277, 2490)
+    with pytest.raises(DataError, match=r"RTE/train\.tsv as train has 277 .* RTE/dev\.tsv as dev 2,490; .* swapped\?"):
+        firth("add", "rte", "--official", "glue/rte", "--data", "RTE")
+    write(8, 8)
+    with pytest.raises(DataError, match=r"RTE/dev\.tsv: .* the same bytes as RTE/train\.tsv"):
+        firth("add", "rte", "--official", "glue/rte", "--data", "RTE")
+    assert (project / "params.yaml").read_text() == before
+    write(8, 5)
+    said = firth("add", "rte", "--official", "glue/rte", "--data", "RTE")
+    assert "5 of 5 dev examples stand on the train side, too, word for word" in said
+
+
+def test_answers_that_no_context_holds_are_taken_where_that_is_said(project: Path) -> None:
+    with (project / "own" / "rooms.ndjson").open("a") as stream:
+        stream.write(json.dumps({"context": "Room is red.", "question": "Which?", "answer": "unknown"}) + "\n")
+    with pytest.raises(DataError, match=r"rooms\.ndjson, line 41: field 'answer': the context does not hold 'unknown'"):
+        firth("add", "rooms", "--task", "span", "--train", "own/rooms.ndjson")
+    said = firth("add", "rooms", "--task", "span", "--train", "own/rooms.ndjson", "--absent-share", "0.05")
+    assert "left out 1 — the answer does not occur in the context (such as unknown ← Which?)" in said
+    assert load_params(project / "params.yaml").tasks["rooms"].absent_share == 0.05  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

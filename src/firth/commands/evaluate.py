@@ -76,6 +76,7 @@ def evaluate(
     query_length: Annotated[
         int | None, typer.Option(help="span: most pieces of a question, with --doc-stride.")
     ] = None,
+    absent_share: Annotated[float | None, typer.Option(help="span: share of answers that contexts may lack.")] = None,
     score_field: Annotated[str | None, typer.Option(help="number: field of the number.")] = None,
     score_range: Annotated[str | None, typer.Option(help="number: least and greatest there is, such as 0,5.")] = None,
     start_field: Annotated[str | None, typer.Option(help="choice: field of what all endings begin with.")] = None,
@@ -164,7 +165,8 @@ def evaluate(
     options = {
         "text_field": text_field, "first_field": first_field, "second_field": second_field,
         "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
-        "doc_stride": doc_stride, "query_length": query_length, "document_context": document_context or None,
+        "doc_stride": doc_stride, "query_length": query_length,
+        "absent_share": absent_share, "document_context": document_context or None,
         "pieces": pieces, "label_field": label_field, "labels": separated(labels), "token_column": token_column,
         "tag_column": tag_column, "tokens_field": tokens_field, "tags_field": tags_field,
         "score_field": score_field, "score_range": range_of(score_range),
@@ -185,7 +187,7 @@ def evaluate(
          "ensemble": ensemble or None, "seeds": seeds_of(seeds)},
         {"learning_rate": learning_rate, "epochs": epochs, "batch": batch},
     )  # fmt: skip
-    check_ways(models, settings)
+    check_ways(models, settings, [f"--{key}" for key, said in (("pooling", pooling), ("layers", layers)) if said])
     if save is not None:
         check_save(save, models, settings)
     if predictions is not None and predictions.is_file():

@@ -53,10 +53,12 @@ def settings_of(modes: Sequence[str] | None, asked: Mapping[str, Any], of_finetu
     return settings
 
 
-def check_ways(models: Sequence[str], settings: Evaluation) -> None:
-    """Every model must have one of the ways that are asked for."""
+def check_ways(models: Sequence[str], settings: Evaluation, of_berts: Sequence[str]) -> None:
+    """Every model must have one of the ways that are asked for, and one of them what options `of_berts` are of."""
     from firth.word2vec.matrix_files import FILE as VECTORS
 
+    if of_berts and all((folder_of(model) / VECTORS).is_file() for model in models):
+        raise FirthError(f"{', '.join(of_berts)}: of a BERT, and all of these are word vectors: leave it out")
     if settings.modes != ["finetuned"] or settings.heads != ["bilstm"]:
         return
     if berts := [model for model in models if not (folder_of(model) / VECTORS).is_file()]:

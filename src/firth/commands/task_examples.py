@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ def examples_asked_for(
     """
     from firth.tasks.examples.build import build
     from firth.tasks.examples.files import load
+    from firth.tasks.examples.found import notes
     from firth.tasks.examples.named import official_counts
 
     official = task if _is_official(task) else None
@@ -56,7 +58,7 @@ def examples_asked_for(
         if data is not None:
             raise FirthError("--data is a folder, --hub a data set on the hub: leave one of them out")
         name, asked, root = task.rpartition("/")[2], _hub_task(task, hub, subset, train, dev, given), Path.cwd()
-    elif data is not None or (official is not None and not train is dev is None):
+    elif data is not None or (official is not None and (train or dev) is not None):
         name, asked, root = task.rpartition("/")[2], _official_task(task, data, train, dev, given), Path.cwd()
     elif train is not None:
         name, asked, root = train.stem, _own_task(task, train, dev, given), Path.cwd()
@@ -68,7 +70,8 @@ def examples_asked_for(
             yield load(built), official_counts(asked)
             return
     with tempfile.TemporaryDirectory(prefix="firth-examples-") as folder:
-        build(name, asked, Path(folder), root)
+        for note in notes(build(name, asked, Path(folder), root)):
+            print(note, file=sys.stderr, flush=True)
         yield load(Path(folder)), official_counts(asked, official)
 
 

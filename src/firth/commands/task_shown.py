@@ -21,6 +21,7 @@ def show(name: str, params: Params, root: Path, official: str | None = None) -> 
     from firth.tasks.examples.build import build
     from firth.tasks.examples.describe import counted, shown, spread
     from firth.tasks.examples.files import load
+    from firth.tasks.examples.found import notes
     from firth.tasks.examples.named import official_set
     from firth.tasks.official.results import row_count
 
@@ -34,8 +35,8 @@ def show(name: str, params: Params, root: Path, official: str | None = None) -> 
     if official is not None:
         available, rows = examples.manifest["available"], official_set(official).rows
         print(f"{official}: " + ", ".join(f"{side} {row_count(available[side], rows[side])}" for side in available))
-    for row in examples.manifest["left_out"]:
-        print(f"left out: {row['examples']} — {row['reason']} (such as {row['example']})")
+    for note in notes(examples.manifest):
+        print(note)
     for example in examples.train[:2]:
         print(f"  {shown(example, task)}")
 

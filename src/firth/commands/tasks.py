@@ -99,6 +99,9 @@ def add(
     query_length: Annotated[
         int | None, typer.Option(help="span: most pieces of a question, with --doc-stride [64].")
     ] = None,
+    absent_share: Annotated[
+        float | None, typer.Option(help="span: share of the answers that their contexts may fail to hold [0.01].")
+    ] = None,
     token_column: Annotated[int | None, typer.Option(help="tagging: column of the words, from 0 [0].")] = None,
     tag_column: Annotated[int | None, typer.Option(help="tagging: column of the tags; −1 is the last [−1].")] = None,
     tokens_field: Annotated[str | None, typer.Option(help="tagging, jsonl: field of the words [tokens].")] = None,
@@ -141,7 +144,8 @@ def add(
         "labels": separated(labels), "score_field": score_field, "score_range": range_of(score_range),
         "start_field": start_field, "ending_fields": separated(ending_fields),
         "context_field": context_field, "question_field": question_field, "answer_field": answer_field,
-        "doc_stride": doc_stride, "query_length": query_length, "document_context": document_context or None,
+        "doc_stride": doc_stride, "query_length": query_length,
+        "absent_share": absent_share, "document_context": document_context or None,
         "pieces": pieces, "token_column": token_column, "tag_column": tag_column,
         "tokens_field": tokens_field, "tags_field": tags_field, "group_field": group_field,
         "metric": metric, "dev_share": dev_share, "train_examples": train_examples, "dev_examples": dev_examples,

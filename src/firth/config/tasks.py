@@ -158,6 +158,11 @@ class SpanTask(TaskData):
     query_length: int = Field(
         default=QUERY_LENGTH, ge=1, description="Most pieces of a question, where there is a doc_stride."
     )
+    absent_share: Share = Field(
+        default=0.01,
+        description="Share of the questions whose answer their context may fail to hold: these are left out and "
+        "counted. A file with more is refused.",
+    )
     metric: Literal["f1", "exact"] = "f1"
 
     @model_validator(mode="before")
@@ -174,6 +179,8 @@ class SpanTask(TaskData):
         for name in ("context_field", "question_field", "answer_field"):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name}: format squad has names of its own; leave it out")
+        if self.absent_share != type(self).model_fields["absent_share"].default:
+            raise ValueError("absent_share: with format squad every answer stands where the file says; leave it out")
         if self.group_field not in (None, "title", "context"):
             raise ValueError(
                 f"group_field {self.group_field!r}: with format squad it is title (of an article) or context"

@@ -9,6 +9,7 @@ from firth.corpus.folders import whole_folder
 from firth.errors import ConfigError
 from firth.stages.run import run_stage
 from firth.tasks.examples.build import build
+from firth.tasks.examples.found import notes
 
 EXAMPLES = Path("data/examples")
 
@@ -21,8 +22,8 @@ def main(argv: list[str]) -> None:
     (name,) = argv
     with whole_folder(EXAMPLES / name, EXAMPLES.with_name(f".part-examples-{name}")) as folder:
         manifest = build(name, tasks[name], folder, Path.cwd())
-    for row in manifest["left_out"]:
-        print(f"examples {name}: left out {row['examples']} — {row['reason']} (such as {row['example']})")
+    for note in notes(manifest):
+        print(f"examples {name}: {note}")
     for side, available in manifest["available"].items():
         print(f"examples {name}: {manifest['files'][f'{side}.jsonl']['examples']} of {available} to {_USE[side]}")
 

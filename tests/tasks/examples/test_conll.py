@@ -104,8 +104,9 @@ def test_what_cannot_be_used_is_named_by_line(built, data, fields, said: str) ->
 
 
 def test_an_entity_that_only_the_dev_side_has_is_refused_by_name(built) -> None:
-    with pytest.raises(DataError, match=r"the dev side has the tag 'B-ORG', 'I-ORG', which no training example has"):
-        built("tagging", sentences(), "a.conll", dev="The O\nBank I-ORG\n\n")
+    said = r"dev-a\.conll, line 3: tasks\.t: the dev side has the tag 'B-ORG', 'I-ORG', which no training example has"
+    with pytest.raises(DataError, match=said + r".*; correct it, or add such examples to the train file"):
+        built("tagging", sentences(), "a.conll", dev="Rain O\n\nThe O\nBank I-ORG\n\n")
 
 
 def test_types_with_an_underscore_are_no_broken_iob(built) -> None:

@@ -9,8 +9,10 @@ import lzma
 
 import pytest
 import zstandard
+from pydantic import ValidationError
 
 from firth.errors import DataError, FirthError, IntegrityError
+from firth.tasks.examples.found import notes
 
 ROWS = [(f"The {noun} was {word}, number {n}.", "good" if word == "fine" else "bad")
         for n, noun in enumerate(["film", "book", "play", "song"] * 5) for word in ("fine", "dull")]  # fmt: skip
@@ -122,7 +124,11 @@ def test_what_cannot_be_used_is_named(built, data, said: str) -> None:
             r"a\.csv, line 1: no field 'text'; there are: id, label, body \(the first",
         ),
         (csv_of(ROWS).replace("id", "text", 1), r"a\.csv, line 1: the header names 'text' 2 times"),
-        ("id,label,text\n", r"tasks\.t: no example is left"),
+        ("id,label,text\n", r"a\.csv: tasks\.t: no example is there, at most a header; give a file of examples"),
+        (
+            "id,prediction\n1,a\n",
+            r"a\.csv, line 1: no field 'text'; .*: a file of predictions\? Give one with labelled",
+        ),
         ("\n\n", r"a\.csv: empty file"),
     ],
 )
@@ -182,7 +188,8 @@ def test_answers_are_found_in_their_context(built) -> None:
 
 
 def test_questions_without_an_answer_are_left_out_and_counted(built) -> None:
-    found = built("span", questions("unknown", ["x", "y"], [], {"text": [], "answer_start": []}, "AB"))
+    asked = questions("unknown", ["x", "y"], [], {"text": [], "answer_start": []}, "AB")
+    found = built("span", asked, absent_share=0.1)
     assert found.manifest["left_out"] == [
         {"reason": "no answer", "examples": 2, "example": "Which of 2?"},
         {
@@ -191,6 +198,25 @@ def test_questions_without_an_answer_are_left_out_and_counted(built) -> None:
             "example": "unknown ← Which of 0?",
         },
     ]
+    assert list(notes(found.manifest)) == [
+        "left out 2 — no answer (such as Which of 2?)",
+        "left out 3 — the answer does not occur in the context (such as unknown ← Which of 0?)",
+    ]
+
+
+def test_too_many_answers_that_no_context_holds_are_refused_with_the_first_ones_line(built) -> None:
+    asked = questions(*["ab"] * 5, "west", "east")
+    count = len(asked.splitlines())
+    said = (
+        rf"a\.jsonl, line 46: field 'answer': the context does not hold 'west'; that goes for 2 of {count} questions, "
+    )
+    with pytest.raises(DataError, match=said + r"more than absent_share \(0\.01\): write answers letter for letter"):
+        built("span", asked)
+    assert len(built("span", asked, absent_share=2 / count).train) > 0
+    with pytest.raises(
+        ValidationError, match="absent_share: with format squad every answer stands where the file says"
+    ):
+        built("span", "{}", "a.json", format="squad", absent_share=0.5)
 
 
 @pytest.mark.parametrize(

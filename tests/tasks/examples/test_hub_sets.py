@@ -97,7 +97,7 @@ def test_squad_swag_and_conll_of_the_hub(tmp_path: Path, serve: Serve) -> None:
          "answers": {"text": [f"Room {n}"] * 2, "answer_start": [0, 0]}}
         for n in range(12)
     ]  # fmt: skip
-    serve({"train": datasets.Dataset.from_list(squad), "validation": datasets.Dataset.from_list(squad)})
+    serve({"train": datasets.Dataset.from_list(squad), "validation": datasets.Dataset.from_list(squad[:8])})
     found = on_hub("squad", tmp_path)
     answers = {example["context"]: example["answers"] for example in found.dev}
     assert answers["Room 3 is red."] == [{"text": "Room 3", "start": 0}]
@@ -109,12 +109,13 @@ def test_squad_swag_and_conll_of_the_hub(tmp_path: Path, serve: Serve) -> None:
     ]
     label = datasets.ClassLabel(names=["0", "1", "2", "3"])
     rows = datasets.Dataset.from_list(swag).cast_column("label", label)
-    serve({"train": rows, "validation": rows})
+    serve({"train": rows, "validation": rows.select(range(4))})
     assert {example["endings"][1] for example in on_hub("swag", tmp_path).dev} == {"Then end 1"}
 
     tags = datasets.List(datasets.ClassLabel(names=["O", "B-PER", "I-PER"]))
     names = datasets.Dataset.from_list([{"tokens": ["Ann", f"Lee{n}", "ran"], "ner_tags": [1, 2, 0]} for n in range(8)])
-    serve({"train": names.cast_column("ner_tags", tags), "validation": names.cast_column("ner_tags", tags)})
+    names = names.cast_column("ner_tags", tags)
+    serve({"train": names, "validation": names.select(range(4))})
     assert on_hub("conll2003", tmp_path).dev[1]["tags"] == ["B-PER", "I-PER", "O"]
 
 
@@ -151,7 +152,7 @@ def test_other_formats_do_not_go_with_the_hub() -> None:
 
 def test_a_text_may_hold_what_others_take_for_a_line_break(tmp_path: Path, serve: Serve) -> None:
     rows = as_on_hub("rte", "train", 4).map(lambda row: {"sentence1": f"one\u2028two\x85{row['sentence1']}"})
-    serve({"train": rows, "validation": rows})
+    serve({"train": rows, "validation": rows.select(range(3))})
     found = on_hub("glue/rte", tmp_path)
-    assert len(found.dev) == 4
+    assert len(found.dev) == 3
     assert all(example["first"].startswith("one\u2028two\x85") for example in found.dev)

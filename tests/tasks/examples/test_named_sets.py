@@ -183,6 +183,17 @@ def test_lines_of_qqp_that_are_parts_of_a_record_are_counted(tmp_path: Path) -> 
     found = examples_of("glue/qqp", tmp_path)
     (left,) = found.manifest["left_out"]
     assert (len(found.train), left["examples"]) == (6, 2)
+    with (tmp_path / "train.tsv").open("a") as stream:
+        stream.write("8\t1\t2\tHow?\n")
+    with pytest.raises(
+        DataError, match=r"train\.tsv, line 8: not as many .* as 3 of 9 lines, more than 1%: official QQP"
+    ):
+        examples_of("glue/qqp", tmp_path)
+    write_side(tmp_path / "train.tsv", "qqp", 300, "train")
+    with (tmp_path / "train.tsv").open("a") as stream:
+        stream.write("8\t1\t2\tHow?\n" * 3)
+    (left,) = examples_of("glue/qqp", tmp_path).manifest["left_out"]
+    assert left["examples"] == 3, "a hundredth is as in the official file"
 
 
 def test_other_official_sets_go_by_name_too(tmp_path: Path) -> None:
@@ -197,7 +208,7 @@ def test_other_official_sets_go_by_name_too(tmp_path: Path) -> None:
     asked = [{"id": "q1", "question": "Who?", "answers": [{"text": "Anna", "answer_start": 0}]}]
     articles = {"version": "1.1", "data": [{"title": "A", "paragraphs": [{"context": "Anna sleeps.", "qas": asked}]}]}
     for side in ("train", "dev"):
-        (tmp_path / f"{side}-v1.1.json").write_text(json.dumps(articles))
+        (tmp_path / f"{side}-v1.1.json").write_text(json.dumps(articles | {"from": side}))
     squad = task_of("squad", tmp_path)
     assert (squad.length, squad.kind, getattr(squad, "doc_stride", None)) == (384, "span", 128)
     assert len(examples_of("squad", tmp_path).train) == 1

@@ -126,7 +126,13 @@ def test_repeated_examples_stay_and_have_ids_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("dev", "fields", "said"),
     [
-        ([{"text": "z", "label": "w"}], {}, r"tasks\.t: the dev side has the label 'w', which no training .*\(x, y\)"),
+        (
+            [{"text": "z", "label": "x"}, {"text": "q", "label": "w"}],
+            {},
+            r"^dev\.jsonl, line 2: tasks\.t: the dev side has the label 'w', which no training .*\(x, y\); correct it, "
+            r"list the labels that count \(labels\), or add such examples to the train file",
+        ),
+        ([{"text": "Text 0 of many"}], {"labels": []}, r"^dev\.jsonl, line 1: no field 'label'"),
         ([], {}, r"dev\.jsonl: empty file"),
         (None, {"group_field": "grp"}, r"a\.jsonl, line 1: no field 'grp'; .*did you mean 'group'"),
         (None, {"dev_share": 0.0}, r"none is on the dev side \(dev_share 0\.0\)"),
@@ -136,3 +142,14 @@ def test_repeated_examples_stay_and_have_ids_of_their_own() -> None:
 def test_sides_that_cannot_be_scored_are_refused(dev, fields, said: str) -> None:
     with pytest.raises(DataError, match=said):
         made(numbered(100), dev, **fields)
+
+
+def test_a_label_that_the_subset_alone_lacks_asks_for_more_examples() -> None:
+    rows = [*numbered(100), {"text": "One of its own", "label": "z", "group": "z"}]
+    dev = [{"text": f"Text {n} to score", "label": label} for n, label in enumerate("xyz")]
+    said = (
+        r"dev\.jsonl, line 3: .* the label 'z', .*; the 101 of the train side have it: give more train_examples than 9"
+    )
+    with pytest.raises(DataError, match=said):
+        made(rows, dev, train_examples=9)
+    assert "z" in made(rows, dev, train_examples=101).manifest["labels"]

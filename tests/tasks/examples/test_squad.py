@@ -94,7 +94,7 @@ def qas(data: dict[str, Any]) -> Any:
         (lambda d: d["data"][1].pop("title"), r"a\.json: data\[1\]\.title: no such key; there are: paragraphs"),
         (
             lambda d: qas(d)[1].pop("answers"),
-            r"data\[1\]\.paragraphs\[0\]\.qas\[1\]\.answers: no such key; there are: q",
+            r"data\[1\]\.paragraphs\[0\]\.qas\[1\]\.answers: question 'c' has none: as in a test file; give the ",
         ),
         (lambda d: qas(d)[0].update(answers={}), r"qas\[0\]\.answers: holds an object; expected a list"),
         (lambda d: qas(d)[0].update(answers=[]), r"qas\[0\]\.answers: question 'b' has none"),
@@ -116,6 +116,10 @@ def qas(data: dict[str, Any]) -> Any:
         ),
         (lambda d: qas(d)[0]["answers"][0].update(answer_start="10"), r"answer_start: holds a string; expected the"),
         (lambda d: d["data"][0].update(paragraphs=[]) or qas(d).clear(), r"a\.json: holds no question"),
+        (
+            lambda d: [d.clear(), d.update(q1="Leeds", q2="")],
+            r"a\.json: a file of predictions \(2 answers by question id, the first 'q1'\), not of questions; give the",
+        ),
         (lambda d: d.pop("data"), r'not SQuAD: expected {"version", "data": \[articles\]}, found version'),
     ],
 )

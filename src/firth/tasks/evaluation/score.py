@@ -110,6 +110,7 @@ def score_task(
             "majority": {"score": _rounded(majority.score), "what": what},
             "systems": systems,
             "weights": {name: source.sha256() for name, source in encoders.items() if source.sha256 is not None},
+            **{key: examples.manifest[key] for key in ("left_out", "repeats") if examples.manifest.get(key)},
         },
         predictions,
     )

@@ -9,14 +9,15 @@ from typing import Any
 
 from firth.config.tasks import AnyFile, AnyTask, ChoiceTask, NumberTask, PairTask, SpanTask, TaggingTask, TextTask
 from firth.errors import DataError
-from firth.packing import ByteCount, unpacked
+from firth.packing import ByteCount, Input, unpacked
 from firth.tasks.examples.conll import read_tagged
 from firth.tasks.examples.files import Example, write
-from firth.tasks.examples.found import Found, LeftOut
+from firth.tasks.examples.found import Found, InFile, LeftOut
 from firth.tasks.examples.glue import read_glue
 from firth.tasks.examples.readers import read_choices, read_numbers, read_pairs, read_spans, read_texts
+from firth.tasks.examples.sides import check_sides
 from firth.tasks.examples.source import open_file
-from firth.tasks.examples.split import by_group, subset, without_dev_texts
+from firth.tasks.examples.split import by_group, repeated, subset, without_dev_texts
 from firth.tasks.examples.squad import read_squad
 from firth.tasks.examples.tagged import read_tagged_records
 
@@ -42,19 +43,23 @@ def build(name: str, task: AnyTask, folder: Path, root: Path) -> dict[str, Any]:
             named); or a side is empty, or labels are too few or unknown.
     """
     left_out = LeftOut()
-    found = list(_read(name, task, task.train, root, left_out))
+    train_file = dev_file = _read(name, task, task.train, root, left_out)
     if task.dev is None:
-        train, dev = by_group(found, task.dev_share)
+        train, dev = by_group(train_file.found, task.dev_share)
         if not train or not dev:
-            raise DataError(_one_sided(name, task, found, "dev" if train else "train", left_out))
+            raise _one_sided(name, task, train_file, "dev" if train else "train", left_out)
     else:
-        train = [item.example for item in found]
-        dev = [item.example for item in _read(name, task, task.dev, root, left_out)]
-    if not task.keep_repeats:
+        dev_file = _read(name, task, task.dev, root, left_out)
+        check_sides(name, task, train_file, dev_file)
+        train, dev = ([item.example for item in file.found] for file in (train_file, dev_file))
+    repeats = 0
+    if task.keep_repeats:
+        repeats = repeated(train, dev, task.kind)
+    else:
         train = without_dev_texts(train, dev, task.kind, left_out)
-    for side, examples in (("train", train), ("dev", dev)):
+    for side, examples, file in (("train", train, train_file), ("dev", dev, dev_file)):
         if not examples:
-            raise DataError(f"tasks.{name}: no example is left on the {side} side{_said(left_out)}")
+            raise DataError(f"tasks.{name}: no example is left on the {side} side{_said(left_out)}", file.where)
     sides = {
         "train": subset(train, task.train_examples, task.seed, name),
         "dev": subset(dev, task.dev_examples, task.seed, name),
@@ -72,16 +77,25 @@ def build(name: str, task: AnyTask, folder: Path, root: Path) -> dict[str, Any]:
             "published": task.published,
             "length": task.length,
             **_how_read(task),
-            "labels": _labels(name, task, **sides),
+            "labels": _labels(name, task, train, dev_file, **sides),
             "source_sha256": _pins(task),
             "available": {"train": len(train), "dev": len(dev)},
             "left_out": left_out.table(),
+            **({"repeats": repeats} if repeats else {}),
         },
     )
 
 
-def _read(name: str, task: AnyTask, file: AnyFile, root: Path, left_out: LeftOut) -> Iterator[Found]:
+def _read(name: str, task: AnyTask, file: AnyFile, root: Path, left_out: LeftOut) -> InFile:
     source = open_file(name, task, file, root)
+    before = len(left_out)
+    found = list(_found(source, task, left_out))
+    if not found and len(left_out) == before:
+        raise DataError(f"tasks.{name}: no example is there, at most a header; give a file of examples", source.where)
+    return InFile(source.where, found)
+
+
+def _found(source: Input, task: AnyTask, left_out: LeftOut) -> Iterator[Found]:
     with unpacked(source, ByteCount(source.size)) as stream:
         if not stream.peek(1):
             raise DataError("empty file", source.where)
@@ -106,8 +120,12 @@ def _read(name: str, task: AnyTask, file: AnyFile, root: Path, left_out: LeftOut
                 yield from read_choices(stream, source, task, left_out)
 
 
-def _labels(name: str, task: AnyTask, train: list[Example], dev: list[Example]) -> list[str]:
+def _labels(
+    name: str, task: AnyTask, whole: list[Example], dev_file: InFile, train: list[Example], dev: list[Example]
+) -> list[str]:
     """The labels or tags of both sides, sorted; none where answers are spans, numbers or endings.
+
+    `whole` is the train side before it was cut to its subset, `dev_file` where the dev side is from.
 
     Raises:
         DataError: fewer than two in training, one in dev that training has not, one listed that does not occur, or so
@@ -133,11 +151,35 @@ def _labels(name: str, task: AnyTask, train: list[Example], dev: list[Example]) 
             f"{', '.join(map(repr, sorted(known)[:3]))}"
         )
     if unknown := sorted(asked - known):
-        raise DataError(
-            f"tasks.{name}: the dev side has the {what} {', '.join(map(repr, unknown[:5]))}, which no training example "
-            f"has ({', '.join(sorted(known)[:20])}); give more train_examples or another split"
-        )
+        raise _unknown(name, task, what, unknown, known, whole, dev_file)
     return sorted(known)
+
+
+def _unknown(
+    name: str,
+    task: AnyTask,
+    what: str,
+    unknown: list[str],
+    known: set[str],
+    whole: list[Example],
+    dev_file: InFile,
+) -> DataError:
+    """What no training example has, where it first stands in the file, and what helps."""
+    tagged = isinstance(task, TaggingTask)
+    line = next((item.line for item in dev_file.found if _in_side([item.example], tagged=tagged) & {*unknown}), None)
+    if _in_side(whole, tagged=tagged) >= {*unknown}:
+        remedy = f"the {len(whole)} of the train side have it: give more train_examples than {task.train_examples}"
+    elif task.dev is None:
+        remedy = "give more examples, another dev_share, or a dev file"
+    else:
+        listed = "" if tagged else ", list the labels that count (labels)"
+        remedy = f"correct it{listed}, or add such examples to the train file"
+    return DataError(
+        f"tasks.{name}: the dev side has the {what} {', '.join(map(repr, unknown[:5]))}, which no training example "
+        f"has ({', '.join(sorted(known)[:20])}); {remedy}",
+        dev_file.where,
+        line,
+    )
 
 
 def _check_numbers(name: str, **sides: list[Example]) -> None:
@@ -175,13 +217,14 @@ def _pins(task: AnyTask) -> str:
     return hashlib.sha256(f"{task.train.sha256}\n{task.dev.sha256}\n".encode()).hexdigest()
 
 
-def _one_sided(name: str, task: AnyTask, found: list[Found], side: str, left_out: LeftOut) -> str:
-    groups = len({item.group for item in found})
-    if not found:
-        return f"tasks.{name}: no example is left{_said(left_out)}"
-    return (
-        f"tasks.{name}: of {len(found)} examples in {groups} groups none is on the {side} side (dev_share "
-        f"{task.dev_share}); give more examples, another dev_share or a dev file"
+def _one_sided(name: str, task: AnyTask, file: InFile, side: str, left_out: LeftOut) -> DataError:
+    groups = len({item.group for item in file.found})
+    if not groups:
+        return DataError(f"tasks.{name}: no example is left{_said(left_out)}", file.where)
+    return DataError(
+        f"tasks.{name}: of {len(file.found)} examples in {groups} groups none is on the {side} side (dev_share "
+        f"{task.dev_share}); give more examples, another dev_share or a dev file",
+        file.where,
     )
 
 

@@ -68,7 +68,7 @@ def read_tagged(stream: io.BufferedReader[Any], source: Input, task: TaggingTask
         beside = around(words, task.length) if task.document_context else [{} for _ in words]
         for sentence, tokens, near in zip(document, words, beside, strict=True):
             tags = rewrite([row[tag].strip() for _, row in sentence])
-            yield Found({"tokens": tokens, "tags": tags, **near}, whole or " ".join(tokens))
+            yield Found({"tokens": tokens, "tags": tags, **near}, whole or " ".join(tokens), sentence[0][0])
 
 
 def around(sentences: list[list[str]], length: int) -> list[dict[str, list[str]]]:

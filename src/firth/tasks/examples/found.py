@@ -1,9 +1,10 @@
-"""An example as a reader finds it, and the count of those that were left out."""
+"""An example as a reader finds it, and what is to be known of those that were left out or are there twice."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from firth.records import shortened
 from firth.tasks.examples.files import Example
@@ -13,11 +14,20 @@ from firth.tasks.examples.files import Example
 class Found:
     """One example of a file, with the value that says which others stay on one side with it.
 
-    It has an id only where the file gives one.
+    It has an id only where the file gives one, and a `line`, in which it begins, where the file is one of lines.
     """
 
     example: Example
     group: str
+    line: int | None = None
+
+
+class InFile(NamedTuple):
+    """The examples of one file."""
+
+    where: str
+    """What leads error messages about it."""
+    found: Sequence[Found]
 
 
 class LeftOut:
@@ -37,3 +47,14 @@ class LeftOut:
             {"reason": reason, "examples": count, "example": example}
             for reason, (count, example) in sorted(self._table.items())
         ]
+
+    def __len__(self) -> int:
+        return sum(count for count, _ in self._table.values())
+
+
+def notes(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What the manifest of examples says beside their number, a line for each reason."""
+    for row in manifest["left_out"]:
+        yield f"left out {row['examples']} — {row['reason']} (such as {row['example']})"
+    if repeats := manifest.get("repeats"):
+        yield f"{repeats} of {manifest['available']['dev']} dev examples stand on the train side, too, word for word"

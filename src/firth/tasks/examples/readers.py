@@ -12,6 +12,7 @@ from firth.config.tasks import ChoiceTask, NumberTask, PairTask, SpanTask, TextT
 from firth.errors import DataError
 from firth.packing import Input
 from firth.records import kind_of, tidy
+from firth.tasks.examples.files import Example
 from firth.tasks.examples.found import Found, LeftOut
 from firth.tasks.examples.tables import Number, Row, rows
 
@@ -23,33 +24,47 @@ def read_texts(stream: Stream, source: Input, task: TextTask, left_out: LeftOut)
     """Examples `{"text", "label"}` of one file; those without a label, or with one not listed, are left out."""
     for at, label in _labelled(stream, source, task, (task.text_field,), left_out):
         text = at.text(task.text_field)
-        yield Found({"text": text, "label": label}, at.group(task.group_field, text))
+        yield at.found({"text": text, "label": label}, task.group_field, text)
 
 
 def read_pairs(stream: Stream, source: Input, task: PairTask, left_out: LeftOut) -> Iterator[Found]:
     """Examples `{"first", "second", "label"}` of one file; labels as in `read_texts`."""
     for at, label in _labelled(stream, source, task, (task.first_field, task.second_field), left_out):
         first, second = at.text(task.first_field), at.text(task.second_field)
-        example = {"first": first, "second": second, "label": label}
-        yield Found(example, at.group(task.group_field, f"{first}\n{second}"))
+        yield at.found({"first": first, "second": second, "label": label}, task.group_field, f"{first}\n{second}")
 
 
 def read_spans(stream: Stream, source: Input, task: SpanTask, left_out: LeftOut) -> Iterator[Found]:
     """Examples `{"context", "question", "answers"}` of one file; those without an answer in the context are left out.
 
     The answer is a text, a list of texts, or in JSON Lines `{"text": […], "answer_start": […]}` as SQuAD has it.
+
+    Raises:
+        DataError: more answers that their contexts do not hold than `absent_share` allows.
     """
     fields = (task.context_field, task.question_field, task.answer_field)
+    seen = 0
+    absent = list[tuple[int, str]]()
     for line, row in rows(stream, source.where, task.format, _with_group(task, fields)):
         at = _Record(row, source.where, line)
         context, question = at.text(task.context_field), at.text(task.question_field)
         given = at.answers(task.answer_field, context)
         answers = [{"text": text, "start": start} for text, start in given if start >= 0]
+        seen += 1
         if not answers:
             reason = "the answer does not occur in the context" if given else "no answer"
-            left_out.add(reason, f"{', '.join(text for text, _ in given)} ← {question}" if given else question)
+            said = ", ".join(text for text, _ in given)
+            left_out.add(reason, f"{said} ← {question}" if given else question)
+            absent += [(line, said)] if given else []
             continue
-        yield Found({"context": context, "question": question, "answers": answers}, at.group(task.group_field, context))
+        yield at.found({"context": context, "question": question, "answers": answers}, task.group_field, context)
+    if len(absent) > task.absent_share * seen:
+        line, said = absent[0]
+        raise DataError(
+            f"field {task.answer_field!r}: the context does not hold {said[:80]!r}; that goes for {len(absent)} of "
+            f"{seen} questions, more than absent_share ({task.absent_share:g}): write answers letter for letter as in "
+            "their contexts, take these questions out, or allow a greater absent_share", source.where, line,
+        )  # fmt: skip
 
 
 def read_numbers(stream: Stream, source: Input, task: NumberTask, left_out: LeftOut) -> Iterator[Found]:
@@ -57,7 +72,7 @@ def read_numbers(stream: Stream, source: Input, task: NumberTask, left_out: Left
     for at in _answered(stream, source, task, (task.first_field, task.second_field), task.score_field, left_out):
         first, second = at.text(task.first_field), at.text(task.second_field)
         example = {"first": first, "second": second, "score": at.number(task.score_field, task.score_range)}
-        yield Found(example, at.group(task.group_field, f"{first}\n{second}"))
+        yield at.found(example, task.group_field, f"{first}\n{second}")
 
 
 def read_choices(stream: Stream, source: Input, task: ChoiceTask, left_out: LeftOut) -> Iterator[Found]:
@@ -72,7 +87,7 @@ def read_choices(stream: Stream, source: Input, task: ChoiceTask, left_out: Left
         if task.start_field is not None:
             endings = [f"{at.beginning(task.start_field)}{ending}" for ending in endings]
         example = {"context": context, "endings": endings, "label": at.place(task.label_field, len(endings))}
-        yield Found(example, at.group(task.group_field, context))
+        yield at.found(example, task.group_field, context)
 
 
 def _with_group(task: TextTask | PairTask | SpanTask | NumberTask | ChoiceTask, fields: Sequence[str]) -> list[str]:
@@ -134,8 +149,9 @@ class _Record:
             raise self._error(field, f"holds {kind_of(value)}; expected a text, a number or a truth value")
         return self._filled(field, value).strip()
 
-    def group(self, field: str | None, otherwise: str) -> str:
-        return otherwise if field is None else self.scalar(field)
+    def found(self, example: Example, group_field: str | None, otherwise: str) -> Found:
+        """`example`, grouped by the field of that name, or by what stands for it."""
+        return Found(example, otherwise if group_field is None else self.scalar(group_field), self._line)
 
     def number(self, field: str, bounds: tuple[float, float] | None) -> float:
         """A finite number within `bounds`."""

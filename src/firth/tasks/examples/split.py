@@ -38,6 +38,12 @@ def without_dev_texts(train: list[Example], dev: list[Example], kind: Kind, left
     return kept
 
 
+def repeated(train: list[Example], dev: list[Example], kind: Kind) -> int:
+    """How many dev examples have the texts, all together, of a train example."""
+    known = {_key(example, kind) for example in train}
+    return sum(_key(example, kind) in known for example in dev)
+
+
 def subset(examples: Iterable[Example], most: int, seed: int, name: str) -> list[Example]:
     """At most `most` examples in an order that their content and `seed` fix.
 

@@ -15,6 +15,7 @@ from firth.records import kind_of, tidy
 from firth.tasks.examples.found import Found, LeftOut
 
 NO_ANSWER = "it has no answer in its text (is_impossible, of SQuAD 2.0)"
+_TEST_FILE = "as in a test file; give the train or dev file, which has the answers"
 _SHOWN = 5
 """Places of an answer that are named."""
 
@@ -46,9 +47,9 @@ def read_squad(stream: io.BufferedReader[Any], source: Input, task: SpanTask, le
                 raise asked.error("is_impossible", f"this is SQuAD 2.0, and published says {task.published}")
             left_out.add(NO_ANSWER, question)
             continue
+        if asked.lacks("answers"):
+            raise asked.error("answers", f"question {identity!r} has none: {_TEST_FILE}")
         answers = [_answer(given, identity, context) for given in asked.each("answers")]
-        if not answers:
-            raise asked.error("answers", f"question {identity!r} has none; without answers nothing is scored")
         distinct = dict.fromkeys(answers)
         yield Found(
             {
@@ -110,6 +111,13 @@ def _document(stream: io.BufferedReader[Any], where: str) -> _Part:
     except json.JSONDecodeError as error:
         hint = "; a record a line is format jsonl" if error.msg == "Extra data" else ""
         raise DataError(f"not valid JSON: {error.msg} (column {error.colno}){hint}", where, error.lineno) from None
+    predictions = isinstance(value, dict) and value and not {"data", "version"} & value.keys()
+    if predictions and all(isinstance(answer, str) for answer in value.values()):
+        raise DataError(
+            f"a file of predictions ({len(value)} answers by question id, the first {next(iter(value))!r}), not of "
+            "questions; give the train or dev file",
+            where,
+        )
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         there = ", ".join(map(str, list(value)[:8])) if isinstance(value, dict) else kind_of(value)
         raise DataError(f'not SQuAD: expected {{"version", "data": [articles]}}, found {there or "nothing"}', where)
@@ -145,6 +153,9 @@ class _Part:
             if not isinstance(item, dict):
                 raise self.error(f"{key}[{number}]", f"holds {kind_of(item)}; expected an object")
             yield _Part(item, self._where, self._at(f"{key}[{number}]"))
+
+    def lacks(self, key: str) -> bool:
+        return self._value.get(key) in (None, [])
 
     def holds(self, key: str) -> bool:
         return self._value.get(key) is True

@@ -12,6 +12,9 @@ from firth.records import csv_rows, json_objects, no_field
 
 Row = dict[str, Any]
 
+PREDICTIONS = ("prediction", "predicted")
+"""Fields of files of predictions: what `firth predict` writes, GLUE's submissions, the answers behind a score."""
+
 
 class Number(str):
     """A number of a JSON file, with its digits as they are written there."""
@@ -54,7 +57,7 @@ def _json_rows(
     for line, record in json_objects(stream, where, Number):
         for field in fields:
             if field not in record:
-                raise DataError(no_field(field, list(record)), where, line)
+                raise DataError(_no_field(field, list(record)), where, line)
         row = {field: record[field] for field in fields}
         if optional is not None:
             if optional in record:
@@ -64,7 +67,7 @@ def _json_rows(
             row[optional] = record.get(optional)
         yield line, row
     if optional is not None and lacking is not None and lacking[0]:
-        raise DataError(no_field(optional, lacking[1]), where, lacking[0])
+        raise DataError(_no_field(optional, lacking[1]), where, lacking[0])
 
 
 def tsv_rows(stream: io.BufferedReader[Any], where: str) -> Iterator[tuple[int, list[str]]]:
@@ -87,9 +90,14 @@ def _unquoted(field: str) -> str:
     return inner.replace('""', '"') if whole else field
 
 
+def _no_field(field: str, names: Sequence[str]) -> str:
+    predictions = any(name in names for name in PREDICTIONS)
+    return no_field(field, names) + (": a file of predictions? Give one with labelled examples" if predictions else "")
+
+
 def _column(field: str, header: list[str], where: str, line: int) -> int:
     if field not in header:
-        raise DataError(f"{no_field(field, header)} (the first line names the fields)", where, line)
+        raise DataError(f"{_no_field(field, header)} (the first line names the fields)", where, line)
     if header.count(field) > 1:
         raise DataError(f"the header names {field!r} {header.count(field)} times", where, line)
     return header.index(field)

@@ -42,7 +42,8 @@ def read_tagged_records(stream: io.BufferedReader[Any], source: Input, task: Tag
     rewrite = scheme(sentences, TAG, source.where, entities=task.metric == "entity_f1")
     for sentence, group in zip(sentences, groups, strict=True):
         tokens = [tidy(row[WORD].strip()) for _, row in sentence]
-        yield Found({"tokens": tokens, "tags": rewrite([row[TAG].strip() for _, row in sentence])}, group)
+        tags = rewrite([row[TAG].strip() for _, row in sentence])
+        yield Found({"tokens": tokens, "tags": tags}, group, sentence[0][0])
 
 
 def _list(value: Any, field: str, where: str, line: int) -> list[str]:

@@ -37,6 +37,8 @@ class GlueFile:
     where: str
     rows: list[GlueRow]
     broken: int
+    first_broken: int | None = None
+    """The line of the first of these."""
 
     def notes(self) -> list[str]:
         """How much of the official file it is."""
@@ -101,18 +103,19 @@ def parse(numbered: Iterable[tuple[int, str]], where: str, task: GlueTask, side:
     width = len(listed[0][1])
     if task.header or side == "test":
         del listed[0]
-    rows, broken = [], 0
+    rows = list[GlueRow]()
+    broken = list[int]()
     for line, fields in listed:
         if len(fields) == width:
             rows.append(_row(fields, columns, task, side, where, line))
         elif task.broken_lines:
-            broken += 1
+            broken.append(line)
         else:
             raise DataError(f"{len(fields)} fields between tabs, but the first line has {width}", where, line)
     if not rows:
         raise DataError("holds no examples", where)
     _check_indexes(rows, task, where)
-    return GlueFile(task, side, where, rows, broken)
+    return GlueFile(task, side, where, rows, len(broken), next(iter(broken), None))
 
 
 def _columns(first: list[str], task: GlueTask, side: Side, where: str, line: int) -> dict[str, int]:
