@@ -144,13 +144,13 @@ def write_store(data: Path) -> None:
 
 
 def write_task(data: Path, name: str, task: Mapping[str, Any], hostile: str) -> None:
-    """Thirty dev examples of one task, five systems, and BERT's answers: a third right."""
+    """Thirty dev examples of one task, five systems, and the answers of each: a third right."""
     kind = task["kind"]
     examples, found = data / "examples" / name, data / "tasks" / name
     dev = [{"id": f"{name}-{i:02d}", **TEXTS[kind]} for i in range(30)]
     if kind == "text":
         dev[1]["text"] = f"{hostile} is no title for a film"
-    _write_lines(examples / "dev.jsonl", dev)
+    write_lines(examples / "dev.jsonl", dev)
     files = {side: {"examples": 30, "sha256": "9" * 64} for side in ("dev.jsonl", "train.jsonl")}
     said = {key: task[key] for key in ("kind", "title", "licence", "attribution", "metric", "published")}
     labels = ["False", "True"] if kind == "pair" else ["fresh", "rotten"]
@@ -166,7 +166,8 @@ def write_task(data: Path, name: str, task: Mapping[str, Any], hostile: str) -> 
     ]
     right, wrong = ANSWERS[kind]
     answers = [{"id": row["id"], "predicted": wrong if i % 3 else right} for i, row in enumerate(dev)]
-    _write_lines(found / "predictions-bert.jsonl", answers)
+    for row in systems:
+        write_lines(found / f"predictions-{row['system']}.jsonl", answers)
     write_json(
         found / "results.json",
         {key: said[key] for key in ("kind", "title", "metric", "published")}
@@ -193,6 +194,6 @@ def _runs(score: float) -> dict[str, Any]:
     return {"runs": runs, "score_is": "median"}
 
 
-def _write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -13,6 +13,7 @@ from firth.config.corpora import Corpora
 from firth.config.evaluation import Report as ReportParams
 from firth.config.load import flatten
 from firth.config.params import Params
+from firth.report.beside import beside
 from firth.report.hidden import hidden_words
 from firth.report.inputs import MODEL_LABELS, Inputs, Model
 from firth.report.plane import relations, word_map
@@ -53,7 +54,8 @@ def collect(inputs: Inputs, params: Params, reference: Path | None = None) -> di
                 for word in report.neighbours
             ],
             "bert": {"label": MODEL_LABELS["bert"]} | pretraining(inputs.bert),
-            "tasks": [task(run) for run in inputs.tasks],
+            "tasks": [task(run, params.tasks[run.name]) for run in inputs.tasks],
+            "published": beside(inputs.tasks, params.tasks),
             "lineage": _lineage(inputs, params.corpora),
         } | _read_by_bert(inputs, params, reference)
 

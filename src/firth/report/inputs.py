@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from firth.canonical import read_json
 from firth.errors import DataError, IntegrityError
+from firth.report.shown import shown
 from firth.vectors.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -69,12 +70,16 @@ class BertRun:
 
 @dataclass(frozen=True)
 class TaskRun:
-    """One task: its examples' `manifest.json`, `results.json`, the dev examples by id, and BERT's answers to them."""
+    """One task: its examples' `manifest.json`, `results.json`, the dev examples by id, and one system's answers to them.
+
+    `shown` says which system that is: see `firth.report.shown`.
+    """
 
     name: str
     manifest: dict[str, Any]
     results: dict[str, Any]
     dev: dict[str, dict[str, Any]]
+    shown: dict[str, Any] | None
     answers: list[dict[str, Any]]
 
 
@@ -137,22 +142,23 @@ def read_bert(data: Path) -> BertRun:
 def read_task(data: Path, name: str) -> TaskRun:
     """One task's results with the examples that they are about."""
     examples, found = data / "examples" / name, data / "tasks" / name
+    results = read_json(found / "results.json")
+    system = shown(results)
     return TaskRun(
         name=name,
         manifest=read_json(examples / "manifest.json"),
-        results=read_json(found / "results.json"),
+        results=results,
         dev={str(row["id"]): row for row in _json_lines(examples / "dev.jsonl")},
-        answers=_answers(found),
+        shown=system,
+        answers=_answers(found, system["system"], name) if system else [],
     )
 
 
-def _answers(found: Path) -> list[dict[str, Any]]:
-    """BERT's answers in the plainest way that was measured; none where it was not."""
-    for system in ("bert", "bert-bilstm", "bert-finetuned"):
-        path = found / f"predictions-{system}.jsonl"
-        if path.is_file():
-            return list(_json_lines(path))
-    return []
+def _answers(found: Path, system: str, task: str) -> list[dict[str, Any]]:
+    path = found / f"predictions-{system}.jsonl"
+    if not path.is_file():
+        raise IntegrityError(f"{path}: missing, though results.json has this system; run the stage tasks@{task} again")
+    return list(_json_lines(path))
 
 
 def _all_there(data: Path, tasks: Sequence[str]) -> None:

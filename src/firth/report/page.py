@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from firth.progress import compact
 from firth.report.charts import bert_charts, word_charts
 from firth.report.collect import SUITES, plain
-from firth.report.say import capital, measured, number, percent, score, section, signed, spoken
+from firth.report.say import capital, extent, hundredfold, measured, number, percent, score, section, signed, spoken
 from firth.report.svg import sense_swatch
 
 SUITE_OF_BERT = {"mlm": "Masked words: nats below piece frequencies"}
@@ -66,6 +66,8 @@ def templates() -> Environment:
         "plain": plain,
         "measured": measured,
         "capital": capital,
+        "hundredfold": hundredfold,
+        "extent": extent,
     }
     found.globals |= {
         "swatch": sense_swatch,

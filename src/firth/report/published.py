@@ -3,43 +3,81 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 PAPER = "Devlin, Chang, Lee and Toutanova (2019), BERT: Pre-training of Deep Bidirectional Transformers"
 
 
 @dataclass(frozen=True)
+class Column:
+    """One column of scores: of which official set (as `firth score` calls it) and side, in which metric of ours."""
+
+    name: str
+    of: str
+    metric: str
+    score: str
+    side: Literal["dev", "test"] | None
+
+
+@dataclass(frozen=True)
 class Table:
-    """One table as printed; `None` stands where the paper has a dash. Scores are times 100."""
+    """One table as printed; `None` stands where the paper has a dash. Scores are times 100.
+
+    `averages` are the rows' last column, where the table has one: the mean of all others.
+    """
 
     number: int
+    family: str
     title: str
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[str | None, ...]], ...]
+    averages: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Where it stands."""
+        return f"{PAPER}, table {self.number}"
 
 
-SYSTEMS = ("Pre-OpenAI SOTA", "BiLSTM+ELMo+Attn", "OpenAI GPT", "BERT base", "BERT large")
+def _glue(name: str, metric: str, score: str) -> Column:
+    return Column(name, f"glue/{name.lower()}", metric, score, "test")
 
-GLUE = {
-    "mnli": (
-        "MNLI, matched / mismatched",
-        "accuracy",
-        ("80.6/80.1", "76.4/76.1", "82.1/81.4", "84.6/83.4", "86.7/85.9"),
+
+GLUE = Table(
+    1,
+    "glue",
+    "GLUE",
+    (
+        _glue("MNLI-m", "accuracy", "accuracy"),
+        _glue("MNLI-mm", "accuracy", "accuracy"),
+        _glue("QQP", "f1", "F1"),
+        _glue("QNLI", "accuracy", "accuracy"),
+        _glue("SST-2", "accuracy", "accuracy"),
+        _glue("CoLA", "matthews", "Matthews"),
+        _glue("STS-B", "spearman", "Spearman"),
+        _glue("MRPC", "f1", "F1"),
+        _glue("RTE", "accuracy", "accuracy"),
     ),
-    "qqp": ("QQP", "F1", ("66.1", "64.8", "70.3", "71.2", "72.1")),
-    "qnli": ("QNLI", "accuracy", ("82.3", "79.8", "87.4", "90.5", "92.7")),
-    "sst-2": ("SST-2", "accuracy", ("93.2", "90.4", "91.3", "93.5", "94.9")),
-    "cola": ("CoLA", "Matthews correlation", ("35.0", "36.0", "45.4", "52.1", "60.5")),
-    "sts-b": ("STS-B", "Spearman correlation", ("81.0", "73.3", "80.0", "85.8", "86.5")),
-    "mrpc": ("MRPC", "F1", ("86.0", "84.9", "82.3", "88.9", "89.3")),
-    "rte": ("RTE", "accuracy", ("61.7", "56.8", "56.0", "66.4", "70.1")),
-}
-"""Table 1, GLUE's test server: title, metric, and a score for each of SYSTEMS."""
+    (
+        ("Pre-OpenAI SOTA", ("80.6", "80.1", "66.1", "82.3", "93.2", "35.0", "81.0", "86.0", "61.7")),
+        ("BiLSTM+ELMo+Attn", ("76.4", "76.1", "64.8", "79.8", "90.4", "36.0", "73.3", "84.9", "56.8")),
+        ("OpenAI GPT", ("82.1", "81.4", "70.3", "87.4", "91.3", "45.4", "80.0", "82.3", "56.0")),
+        ("BERT base", ("84.6", "83.4", "71.2", "90.5", "93.5", "52.1", "85.8", "88.9", "66.4")),
+        ("BERT large", ("86.7", "85.9", "72.1", "92.7", "94.9", "60.5", "86.5", "89.3", "70.1")),
+    ),
+    ("74.0", "71.0", "75.1", "79.6", "82.1"),
+)
 
 SQUAD = Table(
     2,
+    "squad",
     "SQuAD 1.1",
-    ("dev EM", "dev F1", "test EM", "test F1"),
+    (
+        Column("dev EM", "squad", "exact", "exact match", "dev"),
+        Column("dev F1", "squad", "f1", "F1 of words", "dev"),
+        Column("test EM", "squad", "exact", "exact match", "test"),
+        Column("test F1", "squad", "f1", "F1 of words", "test"),
+    ),
     (
         ("Human", (None, None, "82.3", "91.2")),
         ("#1 ensemble, nlnet", (None, None, "86.0", "91.7")),
@@ -56,8 +94,12 @@ SQUAD = Table(
 
 SWAG = Table(
     4,
+    "swag",
     "SWAG",
-    ("dev accuracy", "test accuracy"),
+    (
+        Column("dev", "swag", "accuracy", "accuracy", "dev"),
+        Column("test", "swag", "accuracy", "accuracy", "test"),
+    ),
     (
         ("ESIM+GloVe", ("51.9", "52.7")),
         ("ESIM+ELMo", ("59.1", "59.2")),
@@ -71,8 +113,12 @@ SWAG = Table(
 
 CONLL = Table(
     7,
+    "conll2003",
     "CoNLL-2003, named entities",
-    ("dev F1", "test F1"),
+    (
+        Column("dev", "conll2003", "entity_f1", "F1 of names", "dev"),
+        Column("test", "conll2003", "entity_f1", "F1 of names", "test"),
+    ),
     (
         ("ELMo", ("95.7", "92.2")),
         ("CVT", (None, "92.6")),
@@ -88,22 +134,4 @@ CONLL = Table(
     ),
 )
 
-TABLES = {"squad-1.1": SQUAD, "swag": SWAG, "conll-2003": CONLL}
-
-
-def published(name: str) -> dict[str, Any] | None:
-    """The table for the data set called `name` in `tasks.T.published`, as JSON values; None for a set of one's own."""
-    if name in GLUE:
-        title, metric, scores = GLUE[name]
-        rows = tuple((system, (score,)) for system, score in zip(SYSTEMS, scores, strict=True))
-        table = Table(1, title, (f"test {metric}",), rows)
-    elif name in TABLES:
-        table = TABLES[name]
-    else:
-        return None
-    return {
-        "source": f"{PAPER}, table {table.number}",
-        "title": table.title,
-        "columns": list(table.columns),
-        "rows": [{"system": system, "scores": list(scores)} for system, scores in table.rows],
-    }
+TABLES = (GLUE, SQUAD, CONLL, SWAG)

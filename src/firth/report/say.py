@@ -28,6 +28,20 @@ def measured(value: float | None, metric: str) -> str:
     return score(value) if metric in CORRELATIONS else percent(value)
 
 
+def hundredfold(value: float | None) -> str:
+    """A score as published tables print it, times 100: `52.1`."""
+    return "–" if value is None else signed(f"{100 * value:.1f}")
+
+
+def extent(count: int, official: int | None) -> str:
+    """How much of an official file that is: `2,500 of 8,551 (subset)`, `1,043 (full)`."""
+    if official is None:
+        return number(count)
+    if count < official:
+        return f"{count:,}\N{NO-BREAK SPACE}of {official:,} (subset)"
+    return f"{count:,} (full)" if count == official else f"{count:,} (officially {official:,})"
+
+
 def spoken(value: float) -> str:
     """A large number for a headline: `3.28 million`."""
     for size, word in ((1e9, "billion"), (1e6, "million")):

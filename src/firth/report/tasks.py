@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from firth.config.tasks import AnyTask
 from firth.report.breakdown import breakdown
-from firth.report.published import published
+from firth.report.extent import extent
 from firth.report.say import signed
 from firth.tasks.evaluation.in_words import how_scored, protocol_in_words
 from firth.tasks.measures.answers import exact
@@ -27,8 +28,8 @@ NAMES = 4
 DECIMALS = 4
 
 
-def task(run: TaskRun) -> dict[str, Any]:
-    """What the page shows of one task."""
+def task(run: TaskRun, entry: AnyTask) -> dict[str, Any]:
+    """What the page shows of one task, whose parameters are `entry`."""
     found, manifest = run.results, run.manifest
     return {
         "task": run.name,
@@ -42,7 +43,8 @@ def task(run: TaskRun) -> dict[str, Any]:
         "majority": _majority(found.get("majority")),
         "protocol": protocol_in_words(found.get("settings", {})),
         "systems": [_system(row) for row in found["systems"]],
-        "published": published(manifest.get("published", "")),
+        "official": extent(run, entry),
+        "shown": run.shown,
         "worked": worked(manifest["kind"], run.dev, run.answers),
         "breakdown": breakdown(manifest["kind"], run.dev, run.answers),
     }
