@@ -10,10 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import save_file
 from tests.support.bert_project import write_bert_project
 
 from firth.canonical import write_json
+from firth.config import load_params
+from firth.report.beside import beside
+from firth.report.collect import collect, to_bytes
+from firth.report.inputs import read_inputs, read_task
+from firth.report.page import render
+from firth.report.tasks import task
 
 HOSTILE = "<script>alert('corpus')</script> & “quotes” </style>"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -154,6 +161,29 @@ def write_project(root: Path, models: Mapping[str, int], heldout: bool = True, r
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All models and a reference encoder; read only."""
     return write_project(tmp_path_factory.mktemp("project"), {"skipgram": 1, "cbow": 2}, reference=True)
+
+
+@pytest.fixture(scope="session")
+def tasks_page(project: Path) -> Callable[[Path], str]:
+    """Draws the page with the tasks of another folder, of which it reads nothing else."""
+    params = load_params(project / "params.yaml")
+    whole = collect(read_inputs(project / "data", list(params.tasks)), params)
+
+    def _page(root: Path) -> str:
+        entries = load_params(root / "params.yaml").tasks
+        runs = [read_task(root / "data", name) for name in entries]
+        changed = {"tasks": [task(run, entries[run.name]) for run in runs], "published": beside(runs, entries)}
+        return render(json.loads(to_bytes(whole | changed)), data="..")
+
+    return _page
+
+
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    """A folder with parameters without any task, for those of official sets."""
+    tree = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree | {"tasks": {}}), encoding="utf-8")
+    return tmp_path
 
 
 @pytest.fixture

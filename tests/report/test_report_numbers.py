@@ -15,7 +15,6 @@ from firth.config import load_params
 from firth.report.collect import collect
 from firth.report.inputs import read_inputs
 from firth.report.page import render
-from firth.report.published import published
 from firth.report.tasks import worked
 
 
@@ -29,9 +28,9 @@ def section(root: Path, task: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", found[0]).replace("\u00a0", " ").split())
 
 
-def instead(root: Path, task: str, kind: str, metric: str, name: str) -> None:
+def instead(root: Path, task: str, kind: str, metric: str) -> None:
     """Another kind of task in the place of one of the project's."""
-    said = {"title": "Other", "licence": "CC0", "attribution": "tests", "metric": metric, "published": name}
+    said = {"title": "Other", "licence": "CC0", "attribution": "tests", "metric": metric, "published": ""}
     write_task(root / "data", task, said | {"kind": kind}, "")
 
 
@@ -40,7 +39,7 @@ def test_numbers_are_shown_with_both_texts_and_correlations_from_minus_1(
     build: Callable[..., Path], metric: str
 ) -> None:
     root = build()
-    instead(root, "snippets", "number", metric, "sts-b")
+    instead(root, "snippets", "number", metric)
     path = root / "data" / "tasks" / "snippets" / "results.json"
     found = read_json(path)
     found["systems"][1] |= {"score": -0.25, "low": -0.5, "high": 0.01}
@@ -52,21 +51,16 @@ def test_numbers_are_shown_with_both_texts_and_correlations_from_minus_1(
     assert "BERT, fine-tuned fine-tuned 0.630 0.590 to 0.670" in said
     assert "right: off by at most a tenth of the range" in said
     assert "A plane is taking off. An air plane is leaving. ✗ −0.5 (expected: 4.2)" in said
-    assert "Published test-server scores: STS-B System test Spearman correlation" in said
-    assert "BERT base 85.8" in said
 
 
 def test_choices_are_shown_with_the_ending_that_was_chosen(build: Callable[..., Path]) -> None:
     root = build()
-    instead(root, "snippets", "choice", "accuracy", "swag")
+    instead(root, "snippets", "choice", "accuracy")
     said = section(root, "snippets")
     assert "Which of several endings goes on from a text. Learned" in said
     assert "He opens the door of the shed. ✗ He flies to the moon. (expected: He takes out a rake.)" in said
     assert "He opens the door of the shed. ✓ He takes out a rake." in said
     assert "BERT 58.0 %" in said.replace("frozen ", "")
-    assert "Published test-server scores: SWAG System dev accuracy test accuracy" in said
-    assert "BERT base 81.6 –" in said
-    assert "Human (expert) – 85.0" in said
 
 
 def test_a_number_is_right_within_a_tenth_of_the_range() -> None:
@@ -77,13 +71,3 @@ def test_a_number_is_right_within_a_tenth_of_the_range() -> None:
         assert found["right"] is right
         assert (found["expected"], found["predicted"]) == ("2", f"{predicted}")
     assert worked("number", {}, []) == []
-
-
-def test_published_scores_of_stsb_and_swag() -> None:
-    stsb, swag = published("sts-b"), published("swag")
-    assert stsb
-    assert swag
-    assert [row["scores"] for row in stsb["rows"]] == [["81.0"], ["73.3"], ["80.0"], ["85.8"], ["86.5"]]
-    assert stsb["source"].endswith("table 1")
-    assert swag["rows"][4] == {"system": "BERT large", "scores": ["86.6", "86.3"]}
-    assert swag["source"].endswith("table 4")

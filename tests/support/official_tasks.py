@@ -10,7 +10,7 @@ import yaml
 from tests.support.bert_project import ANSWERS, write_lines, write_task
 
 from firth.canonical import read_json, write_json
-from firth.config import load_params
+from firth.tasks.examples.describe import MODELS
 from firth.tasks.examples.named import entry_of, official_set
 
 DETAILS = {
@@ -43,7 +43,7 @@ def add_official(root: Path, name: str, official: str, **given: Any) -> None:
     tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     tree["tasks"][name] = entry
     path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    task = load_params(path).tasks[name].model_dump()
+    task = MODELS[entry["kind"]].model_validate(entry).model_dump()
     write_task(root / "data", name, task, "")
     results = root / "data" / "tasks" / name / "results.json"
     known = read_json(results)
@@ -51,16 +51,14 @@ def add_official(root: Path, name: str, official: str, **given: Any) -> None:
     kept = {"examples": given.get("examples", rows), "majority": given.get("majority", known["majority"])}
     systems = given.get("systems", known["systems"])
     for row in systems:
-        row["details"] = {metric: row["score"] - 0.01 for metric in DETAILS[task["kind"]]} | row["details"]
+        row["details"] = dict.fromkeys(DETAILS[task["kind"]], row["score"] - 0.01) | row["details"]
         row["details"][task["metric"]] = row["score"]
         answers = [{"id": f"{name}-{i:02d}", "predicted": ANSWERS[task["kind"]][i % 3 > 0]} for i in range(30)]
         write_lines(root / "data" / "tasks" / name / f"predictions-{row['system']}.jsonl", answers)
     write_json(results, known | kept | {"systems": systems})
 
 
-def system(
-    name: str, encoder: str, label: str, seeds: list[float], tie: bool = False, **more: Any
-) -> dict[str, Any]:
+def system(name: str, encoder: str, label: str, seeds: list[float], tie: bool = False, **more: Any) -> dict[str, Any]:
     """A row of `results.json`: its score is the median of an odd number of seeds."""
     score = sorted(seeds)[len(seeds) // 2]
     row = {

@@ -74,12 +74,16 @@ def _table(table: Table, tasks: Sequence[Task]) -> dict[str, Any]:
     ours = {row["system"]: row for place in places for row in place.results["systems"]}
     cells = {system: [_cell(place, system) for place in places] for system in ours}
     counts = {system: [cell["seeds"] for cell in cells[system] if cell and cell["seeds"]] for system in ours}
-    mean = {"published_on": "test", "score": "mean", "task": None, "measured_on": None, "examples": None}
+    means = {system: _average(inside, cells[system], table) for system in ours}
+    average = {
+        "name": "Average", "score": "mean", "published_on": "test", "repeated": False, "task": None,
+        "measured_on": "dev" if any(means.values()) else None, "examples": None,
+    }  # fmt: skip
     return {
         "family": table.family,
         "title": table.title,
         "source": table.source,
-        "columns": line([_column(place) for place in places], {"name": "Average", "repeated": False} | mean),
+        "columns": line([_column(place) for place in places], average),
         "published": [
             {
                 "system": system,
@@ -94,7 +98,7 @@ def _table(table: Table, tasks: Sequence[Task]) -> dict[str, Any]:
             {key: row[key] for key in ("system", "encoder", "mode", "label")}
             | {
                 "seeds": sorted({min(counts[system]), max(counts[system])}) if counts[system] else [],
-                "scores": line(cells[system], _average(inside, cells[system], table)),
+                "scores": line(cells[system], means[system]),
             }
             for system, row in ours.items()
         ],

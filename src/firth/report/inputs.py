@@ -70,9 +70,9 @@ class BertRun:
 
 @dataclass(frozen=True)
 class TaskRun:
-    """One task: its examples' `manifest.json`, `results.json`, the dev examples by id, and one system's answers to them.
+    """One task: its examples' `manifest.json`, `results.json`, the dev examples by id, and answers to them.
 
-    `shown` says which system that is: see `firth.report.shown`.
+    They are those of the system that `shown` names.
     """
 
     name: str

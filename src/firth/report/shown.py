@@ -10,7 +10,7 @@ def shown(results: Mapping[str, Any]) -> dict[str, Any] | None:
     """Of the systems of a `results.json` the best one that is clear of the majority answer, else the best one.
 
     Returns:
-        `{"system", "name": in words, "clear": whether it is better than the majority answer beyond chance}`; None
+        `{"system", "name": in words, "clear_of_majority": whether it is better than the majority answer beyond chance}`; None
         where no system was measured.
     """
     ranked = sorted(results["systems"], key=lambda row: -float(row["score"]))
@@ -20,4 +20,4 @@ def shown(results: Mapping[str, Any]) -> dict[str, Any] | None:
     clear = [row for row in ranked if not row["tie_with_majority"] and (majority is None or row["score"] > majority)]
     best = (clear or ranked)[0]
     frozen = ", frozen" if best["mode"] == "frozen" else ""
-    return {"system": best["system"], "name": f"{best['label']}{frozen}", "clear": bool(clear)}
+    return {"system": best["system"], "name": f"{best['label']}{frozen}", "clear_of_majority": bool(clear)}

@@ -13,6 +13,8 @@ WIDTH = 470.0
 ROW, BETWEEN = 14.0, 9.0
 SIZE = 13.0
 RIGHT, TOP, BOTTOM = 46.0, 22.0, 30.0
+SEED = 8.0
+"""Half the stroke of a seed: it is seen behind a dot, too."""
 
 
 def interval_chart(
@@ -76,12 +78,14 @@ def mark(row: Mapping[str, Any], across: Scale, y: float, show: Callable[[float]
     """
     low, high, score = (across(min(max(row[k], across.low), across.high)) for k in ("low", "high", "score"))
     told = f"{row['label']}: {show(row['score'])}, 95 % interval {show(row['low'])} to {show(row['high'])}"
+    if row.get("seeds"):
+        told += f", seeds {', '.join(show(seed) for seed in row['seeds'])}"
     return el(
         "g",
         el("title", told),
         el("line", x1=low, x2=high, y1=y, y2=y, class_=f"whisker m-{row['model']}"),
         *(
-            el("line", x1=x, x2=x, y1=y - 5, y2=y + 5, class_=f"seed m-{row['model']}")
+            el("line", x1=x, x2=x, y1=y - SEED, y2=y + SEED, class_=f"seed m-{row['model']}")
             for x in (across(min(max(seed, across.low), across.high)) for seed in row.get("seeds", ()))
         ),
         el("circle", cx=score, cy=y, r=4.5, class_=f"dot{' hollow' if row.get('hollow') else ''} m-{row['model']}"),
