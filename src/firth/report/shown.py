@@ -10,8 +10,8 @@ def shown(results: Mapping[str, Any]) -> dict[str, Any] | None:
     """Of the systems of a `results.json` the best one that is clear of the majority answer, else the best one.
 
     Returns:
-        `{"system", "name": in words, "clear_of_majority": whether it is better than the majority answer beyond chance}`; None
-        where no system was measured.
+        `{"system", "name", "clear_of_majority"}`: named in words, and whether it is better than that answer beyond
+        chance; None where no system was measured.
     """
     ranked = sorted(results["systems"], key=lambda row: -float(row["score"]))
     if not ranked:
