@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +60,13 @@ def add_official(root: Path, name: str, official: str, **given: Any) -> None:
 def system(name: str, encoder: str, label: str, seeds: list[float], tie: bool = False, **more: Any) -> dict[str, Any]:
     """A row of `results.json`: its score is the median of an odd number of seeds."""
     score = sorted(seeds)[len(seeds) // 2]
-    row = {
+    row: dict[str, Any] = {
         "system": name, "encoder": encoder, "mode": "finetuned" if "finetuned" in name else "frozen", "label": label,
         "score": score, "low": score - 0.03, "high": score + 0.03, "seeds": seeds, "tie_with_majority": tie,
         "details": {"constant": False},
     }  # fmt: skip
     if name.endswith(("-finetuned", "-bilstm")):
-        runs: list[Mapping[str, Any]] = [
-            {"seed": seed, "score": found, "collapsed": False} for seed, found in enumerate(seeds, start=1)
-        ]
+        runs = [{"seed": seed, "score": found, "collapsed": False} for seed, found in enumerate(seeds, start=1)]
         row |= {"runs": runs, "score_is": "median"}
     return row | more
 

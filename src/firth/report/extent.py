@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from firth.config.tasks import AnyTask, HubFile
+from firth.config.tasks import AnyTask, HubFile, LocalFile, WheelFile
 from firth.tasks.examples.named import official_sets
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ def extent(run: TaskRun, entry: AnyTask) -> dict[str, Any] | None:
 
 def _mismatched(entry: AnyTask) -> bool:
     """By the name that the dev file has in the distribution, or the split on the hub."""
-    if entry.dev is None:
-        return False
-    if isinstance(entry.dev, HubFile):
-        return "mismatched" in entry.dev.split
-    return "mismatched" in PurePath(getattr(entry.dev, "path", None) or getattr(entry.dev, "file", "")).name
+    match entry.dev:
+        case None:
+            return False
+        case HubFile(split=name):
+            return "mismatched" in name
+        case LocalFile(path=name) | WheelFile(file=name):
+            return "mismatched" in PurePath(name).name
