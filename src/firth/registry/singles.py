@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Singles:
     """One model's answers to the dev side of `task`, by example, of its median seed; and the scores of all seeds.
 
-    Of a suite of words: by the place in the suite's file, whose sha256 `dev` is.
+    Of a suite of words: by the place in the suite's file, whose sha256 `dev` is. Of held-out text: by instance, the
+    summed loss and the number of its words; `dev` is the digest of what two scores must have in common.
     """
 
     task: str
@@ -52,6 +53,11 @@ class Singles:
             raise DataError(f"missing; run the stage tasks@{task} first", path)
         lines = path.read_text(encoding="utf-8").split("\n")
         return cls.of(read_json(folder / "results.json"), system, [json.loads(line) for line in lines if line])
+
+
+def in_order(singles: Singles) -> list[Any]:
+    """Answers whose ids are places, from 0 on: what is kept comes back in the order of its text, 10 before 2."""
+    return [singles.predicted[str(place)] for place in range(len(singles.predicted))]
 
 
 def keep(store: Store, version: ModelVersion, singles: Singles) -> None:

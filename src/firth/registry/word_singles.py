@@ -15,7 +15,7 @@ import numpy as np
 
 from firth.canonical import read_json
 from firth.errors import DataError
-from firth.registry.singles import Singles
+from firth.registry.singles import Singles, in_order
 from firth.tasks.measures.correlations import Spearman
 from firth.tasks.measures.measures import Counts, Measure, Score, mean_of
 from firth.tasks.words.lexicon import fold
@@ -54,7 +54,7 @@ def scores(root: Path, suite: str, answered: Sequence[Singles]) -> list[Score]:
     human: Counts | None = None
     if suite != "analogies":
         human = np.array([record["human"] for record in _records(root, suite, next(iter(results["models"])))], float)
-    return [_score(list(singles.predicted.values()), human) for singles in answered]
+    return [_score(in_order(singles), human) for singles in answered]
 
 
 @dataclass(frozen=True, eq=False)
