@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,19 +105,25 @@ def test_a_suite_that_cannot_be_compared_leaves_the_decision_to_the_others() -> 
 def test_a_gain_must_be_more_than_noise_where_that_is_asked() -> None:
     sure = MLM.model_copy(update={"decisive": "reports", "confidence": 0.95})
     ours, champion = bert(0.5, 0.72), bert(0.5, 0.70)
-    promoted = decide(sure, ours, champion, noise=Noise(0.95, 1000))
-    assert promoted.reasons[0].startswith("reports rose from 0.7000 to 0.7200 (in 95.0% of 1000 resamples of examples")
-    assert reason(decide(sure, ours, champion, noise=Noise(0.949, 1000))) == (
-        "reports changed by +0.0200 (0.7000 to 0.7200), which may be noise of examples and seeds: some gain in 94.9% "
-        "of 1000 resamples, 95.0% are demanded"
+    promoted = decide(sure, ours, champion, noise=Noise(0.95, 1000, "600 dev examples"))
+    assert promoted.reasons[0] == (
+        "reports rose from 0.7000 to 0.7200 (+0.0200), a gain in 95% of 1,000 resamples of 600 dev examples; nothing "
+        "fell by more than is allowed"
+    )
+    assert reason(decide(sure, ours, champion, noise=Noise(0.9496, 1000, "600 dev examples"))) == (
+        "reports changed by +0.0200 (0.7000 to 0.7200), a gain only in 94.96% of 1,000 resamples of 600 dev examples: "
+        "may be chance, 95% are demanded"
     )
     assert "whether that is noise was not tested" in reason(decide(sure, ours, champion))
     assert decide(sure, ours, None).verdict == "promoted", "a first champion gains on nobody"
     unasked = sure.model_copy(update={"confidence": None})
     assert decide(unasked, ours, champion).verdict == "promoted"
-    Policy(**POLICY.model_dump() | {"confidence": 0.9})
-    with pytest.raises(ValueError, match="confidence: mlm decides, of which no single answers are kept"):
-        Policy(**MLM.model_dump() | {"confidence": 0.9})
+    by_loss = MLM.model_copy(update={"confidence": 0.95, "min_gain": 0.01})
+    assert (
+        decide(by_loss, bert(0.53, 0.7), champion, noise=Noise(0.998, 1000, "512 held-out instances"))
+        .reasons[0]
+        .startswith("mlm rose from 0.5000 to 0.5300 (+0.0300 nats), a gain of at least 0.0100 in 99.8% of 1,000 ")
+    )
 
 
 def test_a_model_that_costs_too_much_stays_below() -> None:

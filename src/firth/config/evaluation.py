@@ -121,8 +121,8 @@ class Policy(Section):
         default=None,
         gt=0.5,
         lt=1.0,
-        description="Share of resamples (of examples, questions or pairs, the same for both models, and of seeds) in "
-        "which a challenger must gain; null: any gain counts. Not where mlm decides.",
+        description="Share of resamples (of examples, questions, pairs or held-out instances, the same for both "
+        "models, and of a task's seeds) in which a challenger must gain; null: any gain counts.",
     )
     limits: Limits = Limits()
 
@@ -131,11 +131,6 @@ class Policy(Section):
         if self.decisive not in self.suites:
             raise ValueError(
                 f"decisive names {self.decisive}, which is not among the suites ({', '.join(self.suites)})"
-            )
-        if self.confidence is not None and self.decisive in BERT_SUITES:
-            raise ValueError(
-                f"confidence: {self.decisive} decides, of which no single answers are kept; let a task decide, or set "
-                "it to null"
             )
         return self
 

@@ -11,9 +11,9 @@ from firth.config.evaluation import WORD_SUITES, Policy
 from firth.config.params import Params
 from firth.errors import DataError
 from firth.progress import step
-from firth.registry import word_singles
+from firth.registry import heldout_singles, word_singles
 from firth.registry.candidate import Candidate
-from firth.registry.gate import Scores
+from firth.registry.gate import Scores, different
 from firth.registry.singles import Singles, keep, kept
 from firth.registry.versions import SCORES_TAG, fetch_folder, load_checked, scores_of, scores_tag
 from firth.tasks.words.suites import TaskSet, score_words
@@ -31,13 +31,17 @@ def champion_scores(
 
     Word suites and tasks are measured again with the champion's stored weights, on the files and examples of today, and
     noted on its version; so is the task that decides where single answers are asked for and none are kept. Held-out
-    losses stay as they are: another vocabulary or text makes them another quantity.
+    losses stay as they are: another vocabulary or text makes them another quantity. Where they are the same quantity
+    and decide, those of single instances are kept.
     """
     stored = scores_of(champion)
     wanted = candidate.scores.conditions
     stale = [name for name in policy.suites if name != MLM and stored.conditions.get(name) != wanted.get(name)]
-    untold = policy.confidence is not None and kept(store, champion, policy.decisive) is None
-    if untold and policy.decisive not in stale:
+    told = policy.confidence is not None
+    if told and policy.decisive == MLM:
+        if stored.value(MLM) is not None and not different(candidate.scores, stored, MLM):
+            heldout_singles.tell(store, root, candidate, champion, fetch_folder(candidate.name, champion))
+    elif told and kept(store, champion, policy.decisive) is None and policy.decisive not in stale:
         stale.append(policy.decisive)
     if not stale:
         return stored

@@ -30,6 +30,9 @@ CONDITIONS = {
 }
 """What makes two scores comparable, in words."""
 
+UNITS = {"mlm": " nats"}
+"""Of a suite's score, where it has one."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -82,10 +85,15 @@ class Decision:
 
 @dataclass(frozen=True)
 class Noise:
-    """The share of `resamples` in which the challenger gains on the decisive suite."""
+    """The share of `resamples` of `over` (in words) in which the challenger gains enough on the decisive suite."""
 
     gained: float
     resamples: int
+    over: str
+
+    def said(self) -> str:
+        """`99.8% of 10,000 resamples of 512 held-out instances`."""
+        return f"{_percent(self.gained)} of {self.resamples:,} resamples of {self.over}"
 
 
 def decide(
@@ -115,7 +123,7 @@ def decide(
     against += _cost_objections(policy.limits, cost)
     if against:
         return Decision("refused", tuple(against), numbers)
-    reason = "first champion: every minimum is reached" if champion is None else _praise(decisive, noise)
+    reason = "first champion: every minimum is reached" if champion is None else _praise(policy, decisive, noise)
     return Decision("promoted", (reason, *_not_compared(numbers)), numbers)
 
 
@@ -169,17 +177,17 @@ def _gain_objections(policy: Policy, row: Row, noise: Noise | None) -> list[str]
         return []
     gain = row.challenger - row.champion
     wanted = f"at least {policy.min_gain:.4f}" if policy.min_gain > 0 else "some"
-    change = f"{row.suite} changed by {gain:+.4f} ({row.champion:.4f} to {row.challenger:.4f})"
+    change = (
+        f"{row.suite} changed by {gain:+.4f}{UNITS.get(row.suite, '')} ({row.champion:.4f} to {row.challenger:.4f})"
+    )
     if gain <= 0 or gain < policy.min_gain:
         return [f"{change}; {wanted} gain is demanded"]
     if policy.confidence is None or (noise is not None and noise.gained >= policy.confidence):
         return []
     if noise is None:
         return [f"{change}, and whether that is noise was not tested"]
-    return [
-        f"{change}, which may be noise of examples and seeds: {wanted} gain in {noise.gained:.1%} of {noise.resamples} "
-        f"resamples, {policy.confidence:.1%} are demanded"
-    ]
+    tested = f"{_gain(policy)} only in {noise.said()}"
+    return [f"{change}, {tested}: may be chance, {_percent(policy.confidence)} are demanded"]
 
 
 def _cost_objections(limits: Limits, cost: Footprint) -> list[str]:
@@ -192,12 +200,23 @@ def _cost_objections(limits: Limits, cost: Footprint) -> list[str]:
     return found
 
 
-def _praise(row: Row, noise: Noise | None) -> str:
+def _praise(policy: Policy, row: Row, noise: Noise | None) -> str:
     if row.challenger is None or row.champion is None:
         return f"the champion has no score on {row.suite}; every minimum is reached"
-    sure = "" if noise is None else f" (in {noise.gained:.1%} of {noise.resamples} resamples of examples and seeds)"
-    rose = f"{row.suite} rose from {row.champion:.4f} to {row.challenger:.4f}{sure}"
+    rose = f"{row.suite} rose from {row.champion:.4f} to {row.challenger:.4f}"
+    if noise is not None:
+        by = f"{row.challenger - row.champion:+.4f}{UNITS.get(row.suite, '')}"
+        rose += f" ({by}), {_gain(policy)} in {noise.said()}"
     return f"{rose}; nothing fell by more than is allowed"
+
+
+def _gain(policy: Policy) -> str:
+    return f"a gain of at least {policy.min_gain:.4f}" if policy.min_gain > 0 else "a gain"
+
+
+def _percent(share: float) -> str:
+    """Two places at most: 94.96% is not shown as the 95% that it falls short of."""
+    return f"{100 * share:.4g}%"
 
 
 def _not_compared(numbers: tuple[Row, ...]) -> list[str]:

@@ -4,7 +4,8 @@ Two things make a score of a task noisy: which examples happen to be asked, and 
 Both are drawn again. A resample takes as many dev examples, with replacement, the same of both models (the paired
 bootstrap of Efron and Tibshirani, 1993, as of Berg-Kirkpatrick et al., 2012), and scores what the median seed of each
 answered; to the difference it adds how far a seed of each model, drawn at random, lies from that median. On a suite of
-words the examples are its questions or pairs, and there is one seed.
+words the examples are its questions or pairs, of held-out text its instances, and there is one seed: what another
+training of the same recipe would have come to is not asked.
 """
 
 from __future__ import annotations
@@ -16,33 +17,43 @@ import numpy as np
 
 from firth.config.evaluation import WORD_SUITES
 from firth.errors import DataError
-from firth.registry import word_singles
+from firth.registry import heldout_singles, word_singles
 from firth.registry.gate import Noise
 from firth.registry.singles import Singles
 from firth.tasks.bootstrap import resampled
 from firth.tasks.examples.files import load
 from firth.tasks.measures.measures import Score
 from firth.tasks.usages.problems import problem_of
+from firth.tracking.evidence import MLM
 
 RESAMPLES = 10_000
 SEED = 1
+EXAMPLES = {"analogies": "questions", "wordsim353": "pairs", "simlex999": "pairs", MLM: "held-out instances"}
+"""What is drawn, in words."""
 
 
 def noise_of_gain(root: Path, challenger: Singles, champion: Singles, min_gain: float) -> Noise:
-    """In what share of resamples `challenger` gains, by `min_gain` at least; on the task's examples in `root`.
+    """In what share of resamples `challenger` gains, by `min_gain` at least; on the suite's examples in `root`.
 
     Raises:
         DataError: one of them has not answered these very examples.
     """
-    scores = word_singles.scores if challenger.task in WORD_SUITES else _task_scores
-    ours, theirs = scores(root, challenger.task, (challenger, champion))
+    ours, theirs = _scores(root, challenger.task, (challenger, champion))
     gains = np.concatenate(
         [ours.under(weights) - theirs.under(weights) for weights in resampled(len(ours), RESAMPLES, SEED)]
     )
     rng = np.random.default_rng(SEED)
     gains += rng.choice(_deviations(challenger), RESAMPLES) - rng.choice(_deviations(champion), RESAMPLES)
     better = gains >= min_gain if min_gain > 0 else gains > 0
-    return Noise(round(float(better.mean()), 4), RESAMPLES)
+    drawn = " and of seeds" if max(len(challenger.seeds), len(champion.seeds)) > 1 else ""
+    over = f"{len(ours):,} {EXAMPLES.get(challenger.task, 'dev examples')}{drawn}"
+    return Noise(round(float(better.mean()), 4), RESAMPLES, over)
+
+
+def _scores(root: Path, suite: str, answered: tuple[Singles, Singles]) -> list[Score]:
+    if suite == MLM:
+        return heldout_singles.scores(answered)
+    return (word_singles.scores if suite in WORD_SUITES else _task_scores)(root, suite, answered)
 
 
 def _task_scores(root: Path, task: str, answered: tuple[Singles, Singles]) -> list[Score]:

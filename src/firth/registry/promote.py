@@ -23,7 +23,7 @@ from firth.config import load_params
 from firth.config.evaluation import WORD_SUITES, GateModel
 from firth.config.params import Params
 from firth.errors import FirthError
-from firth.registry import word_singles
+from firth.registry import heldout_singles, word_singles
 from firth.registry.approval import PENDING, WAITS, move, record_path
 from firth.registry.candidate import Candidate
 from firth.registry.card import card
@@ -46,6 +46,7 @@ from firth.registry.versions import (
     not_deleted,
     register,
 )
+from firth.tracking.evidence import MLM
 from firth.tracking.lineage import registered_name, weights_of
 from firth.tracking.reconcile import reconcile
 from firth.tracking.store import Store, mlflow_folder, open_store
@@ -158,7 +159,7 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Prom
     store.client.set_registered_model_alias(candidate.name, CHALLENGER, version.version)
     cost = footprint(model, candidate.folder, timed=policy.limits.milliseconds is not None)
     if policy.confidence is not None:
-        keep(store, version, _answers(root, candidate, policy.decisive))
+        _keep_answers(store, root, candidate, version, policy.decisive)
     for _ in range(ATTEMPTS):
         with not_deleted(version, champion):
             decision = _judge(store, root, params, candidate, version, champion, cost)
@@ -179,11 +180,17 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Prom
     raise FirthError(f"{candidate.name}: the champion changed {ATTEMPTS} times while this promotion was deciding")
 
 
-def _answers(root: Path, candidate: Candidate, suite: str) -> Singles:
-    """What `candidate` answered on `suite`, example by example."""
-    if suite in WORD_SUITES:
-        return word_singles.of_stage(root, suite, candidate.model)
-    return Singles.of_stage(root, suite, candidate.model, candidate.scores.conditions[suite]["mode"])
+def _keep_answers(store: Store, root: Path, candidate: Candidate, version: ModelVersion, suite: str) -> None:
+    """Keep what `candidate` answered on `suite`, example by example; nothing where it was not measured."""
+    if candidate.scores.value(suite) is None:
+        return
+    if suite == MLM:
+        heldout_singles.tell(store, root, candidate, version, candidate.folder)
+    elif suite in WORD_SUITES:
+        keep(store, version, word_singles.of_stage(root, suite, candidate.model))
+    else:
+        mode = candidate.scores.conditions[suite]["mode"]
+        keep(store, version, Singles.of_stage(root, suite, candidate.model, mode))
 
 
 def _judge(
