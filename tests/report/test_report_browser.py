@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.official_tasks import add_official
 
 from firth.stages.report import main
 
@@ -76,4 +77,23 @@ def test_the_page_in_a_browser(browser: Browser, address: str, scheme: str, widt
     assert page.locator("#map .pane:visible").count() == 2
     assert asked == [address]
     assert said == []
+    page.close()
+
+
+def test_a_table_of_many_sets_scrolls_beside_the_systems_names(
+    browser: Browser, official: Path, tasks_page: Callable[[Path], str]
+) -> None:
+    for name in ("glue/cola", "glue/rte", "squad"):
+        add_official(official, name.removeprefix("glue/"), name)
+    drawn = official / "index.html"
+    drawn.write_text(tasks_page(official), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(drawn.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    table = page.locator("#published-glue .scroll")
+    assert table.evaluate("box => box.scrollWidth > 1.5 * box.clientWidth")
+    name = table.get_by_role("rowheader", name="BERT base")
+    before = name.bounding_box()
+    table.evaluate("box => { box.scrollLeft = 400 }")
+    assert name.bounding_box() == before
     page.close()
