@@ -41,8 +41,8 @@ def aliases(store: Store) -> dict[str, str]:
 
 def record(store: Store) -> dict[str, object]:
     run = store.client.get_model_version(NAME, "2").run_id
-    path = store.client.download_artifacts(run, f"promotion/{NAME}-v2.json")
-    found: dict[str, object] = json.loads(Path(path).read_text(encoding="utf-8"))
+    path = sorted(item.path for item in store.client.list_artifacts(run, "promotion"))[-1]
+    found: dict[str, object] = json.loads(Path(store.client.download_artifacts(run, path)).read_text(encoding="utf-8"))
     return found
 
 

@@ -13,7 +13,8 @@ from rich.console import Console
 from scored_project import DVC, TASK, ScoredProject
 
 from firth.errors import DataError, FirthError, IntegrityError
-from firth.registry.promote import Promotion, promote_all, rollback
+from firth.registry.promote import Promotion, promote_all
+from firth.registry.rollback import rollback
 from firth.registry.show import decisions_table, models_table, registered
 from firth.registry.versions import all_versions, fetch_model, fetch_vectors, scores_of
 from firth.tracking.lineage import lineage

@@ -13,7 +13,8 @@ from scored_project import DVC, GOOD, WORDS, ScoredProject
 
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry import promote as promotion_module
-from firth.registry.promote import Promotion, promote_all, rollback
+from firth.registry.promote import Promotion, promote_all
+from firth.registry.rollback import rollback
 from firth.registry.show import decisions_markdown, decisions_table, models_table, registered
 from firth.registry.versions import VERSIONS_TAG, all_versions, by_alias, fetch_vectors, load_checked, scores_of
 from firth.tasks.words.suites import SUITES, TaskSet
@@ -111,7 +112,9 @@ def test_a_worse_model_is_refused_with_the_reason_on_its_version(project: Scored
     assert "wordsim353 fell from 0.5000 to 0.4500" in version.tags["firth.reasons"]
     assert "wordsim353 fell from 0.5000 to 0.4500" in version.description
     record = json.loads(
-        Path(store.client.download_artifacts(version.run_id, f"promotion/{NAME}-v2.json")).read_text(encoding="utf-8")
+        Path(store.client.download_artifacts(version.run_id, f"promotion/{NAME}-v2-002.json")).read_text(
+            encoding="utf-8"
+        )
     )
     assert record["verdict"] == "refused"
     assert record["champion_before"] == "1"
@@ -215,13 +218,14 @@ def test_another_clones_champion_is_judged_anew(project: ScoredProject, monkeypa
     store = open_store(project.root)
     from firth.registry import promote as module
 
-    real = module._record
+    real = module._judge
 
-    def meanwhile(*arguments: object, **named: object) -> None:
-        real(*arguments, **named)
+    def meanwhile(*arguments: object) -> object:
+        judged = real(*arguments)  # type: ignore[arg-type]
         store.client.set_registered_model_alias(NAME, "champion", "2")
+        return judged
 
-    monkeypatch.setattr(module, "_record", meanwhile)
+    monkeypatch.setattr(module, "_judge", meanwhile)
     late = promote(project)
     assert late.decision.verdict == "refused"
     assert "0.6000" in late.decision.reasons[0]
@@ -286,7 +290,7 @@ def test_a_model_beyond_the_limits_is_refused_and_its_cost_is_on_record(project:
     assert refused.decision.reasons == (f"its files have {round(size, 3):g} MB, 1e-05 are allowed",)
     store = open_store(project.root)
     version = store.client.get_model_version(NAME, "1")
-    path = store.client.download_artifacts(version.run_id, f"promotion/{NAME}-v1.json")
+    path = store.client.download_artifacts(version.run_id, f"promotion/{NAME}-v1-001.json")
     cost = json.loads(Path(path).read_text(encoding="utf-8"))["evidence"]["cost"]
     assert cost["megabytes"] == round(size, 3)
     assert 0.0 < cost["milliseconds"] < 60_000
@@ -393,7 +397,7 @@ def test_a_version_that_is_deleted_under_the_gate_promotes_nothing(
     if deleted == "1":  # the champion: the place is free, which the gate sees when it looks once more
         assert promote(project).champion == "2"
         return
-    with pytest.raises(FirthError, match=f"{NAME} version 2 was deleted from the registry while the gate decided"):
+    with pytest.raises(FirthError, match=f"{NAME} version 2 was deleted from the registry while firth promote"):
         promote(project)
     assert aliases(store) == {"champion": "1"}
     assert promote(project).champion == "3"

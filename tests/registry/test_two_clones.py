@@ -28,24 +28,26 @@ from mlflow import MlflowClient
 from firth.registry import lock, promote
 
 root, case = Path(sys.argv[1]), json.loads(sys.argv[2])
-lock.LEASE_SECONDS = case.get("lease", lock.LEASE_SECONDS)
+if "lease" in case:
+    lock.LEASE_SECONDS, lock.MOVE_SECONDS = case["lease"], 0.2
 
 if "meet" in case:  # both have decided before either moves an alias, and moving takes a while
-    record, move, met = promote._record, MlflowClient.set_registered_model_alias, []
+    judge, move, met = promote._judge, MlflowClient.set_registered_model_alias, []
 
-    def decided(*arguments, **named):
-        record(*arguments, **named)
+    def decided(*arguments):
+        judged = judge(*arguments)
         if not met:
             met.append(Path(case["meet"]) / str(os.getpid()))
             met[0].touch()
             while len(list(met[0].parent.iterdir())) < 2:
                 time.sleep(0.02)
+        return judged
 
     def slowly(self, name, alias, version):
         time.sleep(0.0 if alias == "challenger" else 0.7)
         move(self, name, alias, version)
 
-    promote._record, MlflowClient.set_registered_model_alias = decided, slowly
+    promote._judge, MlflowClient.set_registered_model_alias = decided, slowly
 
 if "killed" in case:  # by SIGKILL, before or after the call that is named
     method, when, at = case["killed"]

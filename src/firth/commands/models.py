@@ -56,7 +56,7 @@ def approve(
 
 def rollback(name: Annotated[str, typer.Argument(metavar="MODEL", help="Such as word2vec-skipgram or bert.")]) -> None:
     """Give @champion back to @previous; a second rollback restores the first state."""
-    from firth.registry.promote import rollback as roll_back
+    from firth.registry.rollback import rollback as roll_back
 
     done = roll_back(name, _project())
     print(f"{done.name}: version {done.champion} is @champion again; version {done.replaced} is @previous")

@@ -1,31 +1,25 @@
 """A person's word: where the policy asks for it, what the gate would promote waits until somebody approves it.
 
-The gate has decided and left its record on the version; approving it moves the aliases as the gate would have done,
-under the same lock, as long as the champion is the one that the decision was taken against.
+The gate has decided and left its record on the version; approving it moves the aliases as the gate would have done, as
+long as the champion is the one that the decision was taken against. All this is looked at under the lock of promotion:
+of two answers at once one counts, and the other is told so.
 """
 
 from __future__ import annotations
 
 import getpass
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from firth.canonical import dumps, read_json
 from firth.errors import FirthError
+from firth.registry import verdicts
 from firth.registry.gate import Verdict
-from firth.registry.lock import Held, locked
-from firth.registry.versions import (
-    CHAMPION,
-    NOT_APPROVED_TAG,
-    PREVIOUS,
-    REASONS_TAG,
-    VERDICT_TAG,
-    by_alias,
-    load_checked,
-)
+from firth.registry.moves import look, mend, moving
+from firth.registry.outage import accounted
+from firth.registry.versions import NOT_APPROVED_TAG, ROLLED_BACK_TAG, VERDICT_TAG, load_checked, not_deleted
 from firth.tracking.lineage import resolve
 from firth.tracking.store import Store, open_store
 
@@ -48,86 +42,83 @@ class Answer:
     reasons: tuple[str, ...]
     champion: str | None
     previous: str | None
+    record: Mapping[str, Any]
 
 
 def approve(address: str, yes: bool = True, by: str = "", root: Path | None = None) -> Answer:
     """Promote the version that waits at `address`, such as `bert/3` or `bert@challenger`, or with `yes` False do not.
 
-    Who was refused can be approved later, as long as the champion is the same. `by` is who says so; empty: the user of
-    this process.
+    Who was refused can be approved later, as long as the champion is the same; so can who was approved and never became
+    champion, because the process died. `by` is who says so; empty: the user of this process.
 
     Raises:
         FirthError: it waits for no approval, or the champion is another by now.
         IntegrityError: the stored files are not those that were registered.
     """
     store = open_store(root)
-    version = resolve(store, address)
-    name, number = version.name, str(version.version)
-    by = by or getpass.getuser()
+    with accounted(store, "firth approve") as account:
+        found = resolve(store, address)
+        name, number = found.name, str(found.version)
+        by = by or getpass.getuser()
+        broken_off = mend(store, name)
+        if yes and broken_off is not None and broken_off.kind == "promotion" and broken_off.to.champion == number:
+            record = _record_of(store, found)
+            return _answer(store, name, number, record, str(record.get("approval", {}).get("by", by)))
+        _check_waits(store, found, yes)
+        with not_deleted(found, command="firth approve"):
+            if yes:
+                load_checked(name, found)
+            with moving(store, name) as mover:
+                version = store.client.get_model_version(name, number)
+                record = _check_waits(store, version, yes)
+                at = datetime.now(UTC).isoformat(timespec="seconds")
+                record |= _said(record, yes, by, at)
+                path = verdicts.keep(store, version, record)
+                if yes:
+                    account.begins(name, number)
+                    mover.carry_out("promotion", look(store, name).aliases.promoting(number), path)
+                    account.ends(name, number)
+                else:
+                    store.client.set_model_version_tag(name, number, NOT_APPROVED_TAG, f"by {by} at {at}")
+                    verdicts.say(store, version, record["verdict"], record["reasons"])
+        return _answer(store, name, number, record, by)
+
+
+def _check_waits(store: Store, version: ModelVersion, yes: bool) -> dict[str, Any]:
+    """The last record about `version`; an error where no answer `yes` is awaited, or none against this champion."""
+    name, number, tags = version.name, str(version.version), version.tags
     record = _record_of(store, version)
-    if version.tags.get(VERDICT_TAG) != PENDING and not (yes and NOT_APPROVED_TAG in version.tags):
+    held = look(store, name).aliases.champion
+    verdict = tags.get(VERDICT_TAG, "undecided")
+    refused = yes and NOT_APPROVED_TAG in tags
+    stopped = yes and verdict == "promoted" and "approval" in record and held != number and ROLLED_BACK_TAG not in tags
+    if verdict != PENDING and not refused and not stopped:
+        raise FirthError(f"{name} version {number} waits for no approval: it is {verdict}")
+    if yes and held != record["champion_before"]:
+        now, then = (f"version {one}" if one else "none" for one in (held, record["champion_before"]))
         raise FirthError(
-            f"{name} version {number} waits for no approval: it is {version.tags.get(VERDICT_TAG, 'undecided')}"
+            f"{name}: the champion is {now}, the decision about version {number} was against {then}; ask the gate "
+            f"again: firth promote"
         )
-    if yes:
-        load_checked(name, version)
-    with locked(store, name) as lock:
-        champion = by_alias(store, name, CHAMPION)
-        held = None if champion is None else str(champion.version)
-        if yes and held != record["champion_before"]:
-            now, then = (f"version {one}" if one else "none" for one in (held, record["champion_before"]))
-            raise FirthError(
-                f"{name}: the champion is {now}, the decision about version {number} was against {then}; ask the gate "
-                f"again: firth promote"
-            )
-        reasons = _say(store, version, record, yes, by)
-        if yes:
-            move(store, version, champion, lock)
-    afterwards = [by_alias(store, name, alias) for alias in (CHAMPION, PREVIOUS)]
-    numbers = [None if one is None else str(one.version) for one in afterwards]
-    return Answer(name, number, "promoted" if yes else "refused", by, reasons, *numbers)
-
-
-def move(store: Store, version: ModelVersion, champion: ModelVersion | None, lock: Held) -> None:
-    """Make `version` the champion in place of `champion`, which becomes the previous one."""
-    if champion is not None:
-        lock.still()
-        store.client.set_registered_model_alias(version.name, PREVIOUS, champion.version)
-    lock.still()
-    store.client.set_registered_model_alias(version.name, CHAMPION, version.version)
-
-
-def _record_of(store: Store, version: ModelVersion) -> dict[str, Any]:
-    path = record_path(version)
-    if path not in [item.path for item in store.client.list_artifacts(str(version.run_id), "promotion")]:
-        raise FirthError(f"{version.name} version {version.version}: the gate has not decided about it yet")
-    with tempfile.TemporaryDirectory() as folder:
-        record: dict[str, Any] = read_json(Path(store.client.download_artifacts(str(version.run_id), path, folder)))
     return record
 
 
-def _say(store: Store, version: ModelVersion, record: dict[str, Any], yes: bool, by: str) -> tuple[str, ...]:
-    """The reasons, which are put on record, on the version's tags and on its card, before anything moves."""
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    name, number = version.name, version.version
+def _record_of(store: Store, version: ModelVersion) -> dict[str, Any]:
+    record = verdicts.newest(store, version)
+    if record is None:
+        raise FirthError(f"{version.name} version {version.version}: the gate has not decided about it yet")
+    return record
+
+
+def _said(record: Mapping[str, Any], yes: bool, by: str, at: str) -> dict[str, Any]:
+    """What the answer changes in the record."""
     verdict, said = ("promoted", "approved") if yes else ("refused", NOT_APPROVED)
-    reason = f"{said} by {by} at {at}"
-    reasons = [*(one for one in record["reasons"] if not one.startswith((WAITS, NOT_APPROVED))), reason]
-    record |= {"verdict": verdict, "reasons": reasons, "approval": {"approved": yes, "by": by, "at": at}}
-    store.client.log_text(str(version.run_id), dumps(record), record_path(version))
-    store.client.set_model_version_tag(name, number, REASONS_TAG, "; ".join(reasons))
-    store.client.set_model_version_tag(name, number, VERDICT_TAG, verdict)
-    if yes and NOT_APPROVED_TAG in version.tags:
-        store.client.delete_model_version_tag(name, number, NOT_APPROVED_TAG)
-    elif not yes:
-        store.client.set_model_version_tag(name, number, NOT_APPROVED_TAG, f"by {by} at {at}")
-    card, _, limits = str(version.description or "").partition("**Decision**")
-    lines = [f"**Decision**: {verdict}", *(f"- {one}" for one in reasons), ""]
-    _, found, rest = limits.partition("**Limits**")
-    store.client.update_model_version(name, number, description=card + "\n".join(lines) + "\n" + found + rest)
-    return tuple(reasons)
+    kept = [one for one in record["reasons"] if not one.startswith((WAITS, NOT_APPROVED))]
+    reasons = [*kept, f"{said} by {by} at {at}"]
+    return {"verdict": verdict, "reasons": reasons, "approval": {"approved": yes, "by": by, "at": at}}
 
 
-def record_path(version: ModelVersion) -> str:
-    """Where a version's run keeps the record of the decision about it."""
-    return f"promotion/{version.name}-v{version.version}.json"
+def _answer(store: Store, name: str, number: str, record: Mapping[str, Any], by: str) -> Answer:
+    aliases = look(store, name).aliases
+    reasons = tuple(record["reasons"])
+    return Answer(name, number, record["verdict"], by, reasons, aliases.champion, aliases.previous, record)

@@ -62,25 +62,13 @@ class Row:
     low: float | None
     high: float | None
     champion: float | None
+    champion_low: float | None
+    champion_high: float | None
     minimum: float
     max_loss: float
     covered: int
     total: int
     other: str = ""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The verdict (`unchanged`: these are the champion's weights), why, and the numbers."""
-
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    numbers: tuple[Row, ...] = ()
-
-    def data(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        tree = asdict(self)
-        return {"verdict": self.verdict, "reasons": list(self.reasons), "numbers": list(tree["numbers"])}
 
 
 @dataclass(frozen=True)
@@ -94,6 +82,21 @@ class Noise:
     def said(self) -> str:
         """`99.8% of 10,000 resamples of 512 held-out instances`."""
         return f"{_percent(self.gained)} of {self.resamples:,} resamples of {self.over}"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict (`unchanged`: these are the champion's weights), why, and the numbers."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    numbers: tuple[Row, ...] = ()
+    noise: Noise | None = None
+
+    def data(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        tree = asdict(self)
+        return tree | {"reasons": list(self.reasons), "numbers": list(tree["numbers"])}
 
 
 def decide(
@@ -122,9 +125,9 @@ def decide(
         against += _gain_objections(policy, decisive, noise)
     against += _cost_objections(policy.limits, cost)
     if against:
-        return Decision("refused", tuple(against), numbers)
+        return Decision("refused", tuple(against), numbers, noise)
     reason = "first champion: every minimum is reached" if champion is None else _praise(policy, decisive, noise)
-    return Decision("promoted", (reason, *_not_compared(numbers)), numbers)
+    return Decision("promoted", (reason, *_not_compared(numbers)), numbers, noise)
 
 
 def different(challenger: Scores, champion: Scores, suite: str) -> str:
@@ -135,12 +138,15 @@ def different(challenger: Scores, champion: Scores, suite: str) -> str:
 
 def _row(policy: Policy, suite: str, challenger: Scores, champion: Scores | None) -> Row:
     demand, part = policy.suites[suite], challenger.suites.get(suite, {})
+    held = champion.suites.get(suite, {}) if champion is not None else {}
     return Row(
         suite=suite,
         challenger=challenger.value(suite),
         low=part.get("low"),
         high=part.get("high"),
         champion=champion.value(suite) if champion is not None else None,
+        champion_low=held.get("low"),
+        champion_high=held.get("high"),
         minimum=demand.minimum,
         max_loss=demand.max_loss,
         covered=int(part.get("covered", 0)),

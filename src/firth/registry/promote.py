@@ -1,46 +1,43 @@
-"""Promotion by evidence, and the way back.
+"""Promotion by evidence.
 
 What holds: within one clone a file lock lets one promotion or rollback work at a time. Between clones on one tracking
 server each decides by itself, which may take minutes; then, under a lock that lives in that server (`registry.lock`),
-the champion is read once more, and where another clone was faster the decision is taken anew against the new one. So
-two promotions at once cannot both win. Aliases move one by one, `@previous` first and `@champion` last, each in one
-transaction of the store: a crash in between leaves the old champion in its place, and the next promotion finishes the
-work.
+the champion and what was said of the version are read once more, and where another clone was faster the decision is
+taken anew against the new champion. So two promotions at once cannot both win. The record of a decision is stored
+before anything moves; how aliases move, and what a crash in between leaves, is `registry.moves`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from firth.canonical import dumps
+from firth.canonical import value_sha256
 from firth.config import load_params
 from firth.config.evaluation import WORD_SUITES, GateModel
 from firth.config.params import Params
 from firth.errors import FirthError
-from firth.registry import heldout_singles, word_singles
-from firth.registry.approval import PENDING, WAITS, move, record_path
+from firth.registry import heldout_singles, verdicts, word_singles
+from firth.registry.approval import PENDING, WAITS
 from firth.registry.candidate import Candidate
-from firth.registry.card import card
 from firth.registry.champion import champion_scores
+from firth.registry.decision_record import Judged, describe, record_of
 from firth.registry.footprint import Footprint, footprint
 from firth.registry.gate import Decision, decide, different
-from firth.registry.lock import locked
+from firth.registry.lock import LostLockError
+from firth.registry.moves import Mover, look, mend, moving
 from firth.registry.noise import noise_of_gain
+from firth.registry.outage import Account, OutageError, accounted
 from firth.registry.singles import Singles, keep, kept
 from firth.registry.versions import (
     CHALLENGER,
     CHAMPION,
     NOT_APPROVED_TAG,
-    PREVIOUS,
-    REASONS_TAG,
     ROLLED_BACK_TAG,
-    VERDICT_TAG,
     by_alias,
     load_checked,
     not_deleted,
@@ -61,7 +58,10 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Promotion:
-    """A decision about one model. `champion` is the version behind `@champion` afterwards, None where there is none."""
+    """A decision about one model. `champion` is the version behind `@champion` afterwards, None where there is none.
+
+    `record` is what was stored of it; empty where nothing was decided.
+    """
 
     name: str
     model: str
@@ -69,6 +69,7 @@ class Promotion:
     champion: str | None
     previous: str | None
     decision: Decision
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -82,23 +83,43 @@ class Promotion:
         }
 
 
-@dataclass(frozen=True)
-class Rollback:
-    """`champion` took the place of `replaced`."""
+class SomeFailedError(FirthError):
+    """Of several models some were decided, `done`, and some were not, `failed`, with their errors."""
 
-    name: str
-    champion: str
-    replaced: str
+    def __init__(self, done: Sequence[Promotion], failed: Mapping[str, FirthError]) -> None:
+        self.done, self.failed = tuple(done), dict(failed)
+        why = "; ".join(f"{model}: {error}" for model, error in failed.items())
+        decided = ", ".join(item.model for item in done) or "none"
+        super().__init__(f"not every model could be decided ({decided} was) — {why}")
 
 
-def promote_all(root: Path, models: Sequence[str] | None = None) -> list[Promotion]:
-    """Register what was trained in `root` and decide about each of `models` (default: those of the gate)."""
+def promote_all(root: Path, models: Sequence[str] | None = None, flow_run: str | None = None) -> list[Promotion]:
+    """Register what was trained in `root` and decide about each of `models` (default: those of the gate).
+
+    `flow_run` is the id of the flow run that asks; by default that which this process works for.
+
+    Raises:
+        SomeFailedError: some of several models could not be decided; the others were.
+        FirthError: the only model could not be.
+    """
     params = load_params(root / "params.yaml")
     chosen = [_known(model) for model in models or params.gate.models]
     store = open_store(root)
+    done: list[Promotion] = []
+    failed: dict[str, FirthError] = {}
     with FileLock(mlflow_folder(root) / "promote.lock"):
-        reconcile(root, store)
-        return [_promote(store, root, params, model) for model in chosen]
+        for model in chosen:
+            try:
+                done.append(_promote(store, root, params, model, flow_run))
+            except FirthError as error:
+                if len(chosen) == 1:
+                    raise
+                failed[model] = error
+                if isinstance(error, OutageError):
+                    break
+    if failed:
+        raise SomeFailedError(done, failed)
+    return done
 
 
 def _known(name: str) -> GateModel:
@@ -108,76 +129,87 @@ def _known(name: str) -> GateModel:
     raise FirthError(f"unknown model {name}; there are: {', '.join(MODELS)}")
 
 
-def rollback(name: str, root: Path | None = None) -> Rollback:
-    """Give `@champion` of `name` back to `@previous`; the version it leaves is not promoted again on its own.
-
-    A second rollback restores the first state.
-    """
-    store = open_store(root)
-    name = registered_name(name)
-    with FileLock(mlflow_folder(root) / "promote.lock"):
-        champion, previous = _both(store, name)
-        load_checked(name, previous)
-        with locked(store, name) as lock:
-            if [_number(version) for version in _both(store, name)] != [_number(champion), _number(previous)]:
-                raise FirthError(f"the champion of {name} changed meanwhile; look at `firth models`, then try again")
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            store.client.log_text(
-                str(champion.run_id),
-                dumps({"name": name, "from": str(champion.version), "to": str(previous.version), "at": now}),
-                f"promotion/{name}-v{champion.version}-rollback.json",
-            )
-            note = f"to {previous.version} at {now}"
-            store.client.set_model_version_tag(name, champion.version, ROLLED_BACK_TAG, note)
-            if ROLLED_BACK_TAG in previous.tags:
-                store.client.delete_model_version_tag(name, previous.version, ROLLED_BACK_TAG)
-            lock.still()
-            store.client.set_registered_model_alias(name, CHAMPION, previous.version)
-            lock.still()
-            store.client.set_registered_model_alias(name, PREVIOUS, champion.version)
-    return Rollback(name, str(previous.version), str(champion.version))
-
-
-def _both(store: Store, name: str) -> tuple[ModelVersion, ModelVersion]:
-    """The champion and the one before it."""
-    champion, previous = by_alias(store, name, CHAMPION), by_alias(store, name, PREVIOUS)
-    if champion is None:
-        raise FirthError(f"{name} has no champion in {store.uri}")
-    if previous is None or previous.version == champion.version:
-        raise FirthError(f"{name} has no earlier champion to go back to; version {champion.version} stays")
-    return champion, previous
+def _promote(store: Store, root: Path, params: Params, model: GateModel, flow_run: str | None) -> Promotion:
+    policy, name = params.gate.policy(model), registered_name(model)
+    with accounted(store, "firth promote") as account:
+        reconcile(root, store, [model])
+        mend(store, name)
+        candidate = Candidate.read(store, root, model, policy)
+        champion = by_alias(store, name, CHAMPION)
+        if champion is not None and weights_of(champion) == candidate.weights_sha256:
+            return _unchanged(store, candidate, champion)
+        version = register(store, candidate)
+        account.done.append(f"{name} version {version.version} is registered")
+        with not_deleted(version):
+            store.client.set_registered_model_alias(name, CHALLENGER, version.version)
+            account.done.append(f"@challenger is version {version.version}")
+            cost = footprint(model, candidate.folder, timed=policy.limits.milliseconds is not None)
+            if policy.confidence is not None:
+                _keep_answers(store, root, candidate, version, policy.decisive)
+        deciding = _Deciding(store, root, params, candidate, cost, flow_run, account)
+        for _ in range(ATTEMPTS):
+            champion = by_alias(store, name, CHAMPION)
+            if champion is not None and weights_of(champion) == candidate.weights_sha256:
+                return _unchanged(store, candidate, champion)
+            with not_deleted(version, champion):
+                decided = deciding.attempt(store.client.get_model_version(name, version.version), champion)
+            if decided is not None:
+                return decided
+        raise FirthError(f"{name}: the champion changed {ATTEMPTS} times while this promotion was deciding")
 
 
-def _promote(store: Store, root: Path, params: Params, model: GateModel) -> Promotion:
-    policy = params.gate.policy(model)
-    candidate = Candidate.read(store, root, model, policy)
-    champion = by_alias(store, candidate.name, CHAMPION)
-    if champion is not None and weights_of(champion) == candidate.weights_sha256:
-        decision = Decision("unchanged", (f"version {champion.version} has these very weights",))
-        return _outcome(store, candidate, champion, decision)
-    version = register(store, candidate)
-    store.client.set_registered_model_alias(candidate.name, CHALLENGER, version.version)
-    cost = footprint(model, candidate.folder, timed=policy.limits.milliseconds is not None)
-    if policy.confidence is not None:
-        _keep_answers(store, root, candidate, version, policy.decisive)
-    for _ in range(ATTEMPTS):
-        with not_deleted(version, champion):
-            decision = _judge(store, root, params, candidate, version, champion, cost)
-            if decision.verdict == "promoted":
-                load_checked(candidate.name, version)
-                if params.gate.approval:
-                    asked = f"{WAITS}: firth approve {candidate.name}/{version.version}"
-                    decision = replace(decision, verdict=PENDING, reasons=(*decision.reasons, asked))
-            _record(store, params, candidate, version=version, champion=champion, decision=decision, cost=cost)
-            if decision.verdict != "promoted":
-                return _outcome(store, candidate, version, decision)
-            with locked(store, candidate.name) as lock:
-                latest = by_alias(store, candidate.name, CHAMPION)
-                if _number(latest) == _number(champion):
-                    move(store, version, champion, lock)
-                    return _outcome(store, candidate, version, decision)
-        champion = latest
-    raise FirthError(f"{candidate.name}: the champion changed {ATTEMPTS} times while this promotion was deciding")
+@dataclass(frozen=True)
+class _Deciding:
+    """What does not change between two attempts to decide about one candidate."""
+
+    store: Store
+    root: Path
+    params: Params
+    candidate: Candidate
+    cost: Footprint
+    flow_run: str | None
+    account: Account
+
+    def attempt(self, version: ModelVersion, champion: ModelVersion | None) -> Promotion | None:
+        """The decision about `version` against `champion`, carried out; None where it came too late."""
+        judged = _judge(self.store, self.root, self.params, self.candidate, version, champion, self.cost)
+        decision = judged.decision
+        if decision.verdict == "promoted":
+            load_checked(self.candidate.name, version)
+            if self.params.gate.approval:
+                asked = f"{WAITS}: firth approve {self.candidate.name}/{version.version}"
+                decision = replace(decision, verdict=PENDING, reasons=(*decision.reasons, asked))
+        try:
+            with moving(self.store, self.candidate.name) as mover:
+                if self._overtaken(version, champion):
+                    return None
+                record = self._carry_out(mover, version, champion, replace(judged, decision=decision))
+        except LostLockError:
+            return None
+        return _outcome(self.store, self.candidate, version, decision, record)
+
+    def _overtaken(self, version: ModelVersion, champion: ModelVersion | None) -> bool:
+        """Whether the champion is another by now, or a person has said something about `version` meanwhile."""
+        now = self.store.client.get_model_version(version.name, version.version)
+        said = any(now.tags.get(tag) != version.tags.get(tag) for tag in (ROLLED_BACK_TAG, NOT_APPROVED_TAG))
+        return said or _number(by_alias(self.store, version.name, CHAMPION)) != _number(champion)
+
+    def _carry_out(
+        self, mover: Mover, version: ModelVersion, champion: ModelVersion | None, judged: Judged
+    ) -> Mapping[str, Any]:
+        """Write the decision before anything moves: no promotion without its evidence."""
+        name, number, verdict = version.name, str(version.version), judged.decision.verdict
+        record = record_of(self.params, self.candidate, version, champion, judged, self.cost, self.flow_run)
+        path = verdicts.keep(self.store, version, record)
+        self.account.done.append(f"the decision ({verdict}) is on record")
+        version = describe(self.store, version, self.candidate, self.cost)
+        if verdict == "promoted":
+            self.account.begins(name, number)
+            mover.carry_out("promotion", look(self.store, name).aliases.promoting(number), path)
+            self.account.ends(name, number)
+        else:
+            verdicts.say(self.store, version, verdict, judged.decision.reasons)
+        return record
 
 
 def _keep_answers(store: Store, root: Path, candidate: Candidate, version: ModelVersion, suite: str) -> None:
@@ -201,81 +233,46 @@ def _judge(
     version: ModelVersion,
     champion: ModelVersion | None,
     cost: Footprint,
-) -> Decision:
+) -> Judged:
     if ROLLED_BACK_TAG in version.tags:
         reason = (
             f"version {version.version} was rolled back ({version.tags[ROLLED_BACK_TAG]}); `firth rollback` restores it"
         )
-        return Decision("refused", (reason,))
+        return Judged(Decision("refused", (reason,)))
     if NOT_APPROVED_TAG in version.tags:
         said = f"version {version.version} was not approved ({version.tags[NOT_APPROVED_TAG]})"
-        return Decision("refused", (f"{said}; `firth approve` takes that back",))
+        return Judged(Decision("refused", (f"{said}; `firth approve` takes that back",)))
     policy = params.gate.policy(candidate.model)
     if champion is None:
-        return decide(policy, params.gate.require_validation, candidate.scores, None, cost)
+        return Judged(decide(policy, params.gate.require_validation, candidate.scores, None, cost))
     held = champion_scores(store, root, params, candidate, champion, policy)
-    noise = None
+    noise, answers = None, {}
     if policy.confidence is not None and not different(candidate.scores, held, policy.decisive):
         ours, theirs = (kept(store, one, policy.decisive) for one in (version, champion))
         if ours is not None and theirs is not None:
             noise = noise_of_gain(root, ours, theirs, policy.min_gain)
-    return decide(policy, params.gate.require_validation, candidate.scores, held, cost, noise)
+            answers = {"challenger": value_sha256(asdict(ours)), "champion": value_sha256(asdict(theirs))}
+    decision = decide(policy, params.gate.require_validation, candidate.scores, held, cost, noise)
+    return Judged(decision, held, answers)
 
 
-def _record(
-    store: Store,
-    params: Params,
-    candidate: Candidate,
-    *,
-    version: ModelVersion,
-    champion: ModelVersion | None,
-    decision: Decision,
-    cost: Footprint,
-) -> None:
-    """Write the decision before anything moves: no promotion without its evidence."""
-    name, number = candidate.name, version.version
-    record = {
-        **decision.data(),
-        "name": name,
-        "version": str(number),
-        "champion_before": _number(champion),
-        "policy": params.gate.policy(candidate.model).model_dump()
-        | {"require_validation": params.gate.require_validation},
-        "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "evidence": {
-            "fingerprint": candidate.fingerprint,
-            "weights_sha256": candidate.weights_sha256,
-            "champion_weights_sha256": None if champion is None else weights_of(champion),
-            "cost": cost.data(),
-            "conditions": dict(candidate.scores.conditions),
-            "validation": dict(candidate.scores.validation),
-            "stages": candidate.provenance["stages"],
-            "git": candidate.provenance["git"],
-        },
-    }
-    store.client.log_text(candidate.run_id, dumps(record), record_path(version))
-    store.client.set_model_version_tag(name, number, REASONS_TAG, "; ".join(decision.reasons))
-    store.client.set_model_version_tag(name, number, VERDICT_TAG, decision.verdict)
-    store.client.update_model_version(
-        name,
-        number,
-        description=card(
-            candidate.model,
-            params=candidate.params,
-            corpora=candidate.provenance["corpora"],
-            init_sha256=candidate.provenance.get("init_sha256"),
-            suites=candidate.scores.suites,
-            cost=cost,
-            verdict=decision.verdict,
-            reasons=decision.reasons,
-        ),
-    )
+def _unchanged(store: Store, candidate: Candidate, champion: ModelVersion) -> Promotion:
+    decision = Decision("unchanged", (f"version {champion.version} has these very weights",))
+    return _outcome(store, candidate, champion, decision, {})
 
 
-def _outcome(store: Store, candidate: Candidate, version: ModelVersion, decision: Decision) -> Promotion:
-    champion, previous = by_alias(store, candidate.name, CHAMPION), by_alias(store, candidate.name, PREVIOUS)
+def _outcome(
+    store: Store, candidate: Candidate, version: ModelVersion, decision: Decision, record: Mapping[str, Any]
+) -> Promotion:
+    aliases = look(store, candidate.name).aliases
     return Promotion(
-        candidate.name, candidate.model, str(version.version), _number(champion), _number(previous), decision
+        name=candidate.name,
+        model=candidate.model,
+        version=str(version.version),
+        champion=aliases.champion,
+        previous=aliases.previous,
+        decision=decision,
+        record=record,
     )
 
 

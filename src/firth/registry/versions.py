@@ -127,8 +127,8 @@ def _log(store: Store, candidate: Candidate) -> Any:
 
 
 @contextmanager
-def not_deleted(*versions: ModelVersion | None) -> Iterator[None]:
-    """Turns MLflow's error about one of `versions`, which somebody deleted meanwhile, into one that says so."""
+def not_deleted(*versions: ModelVersion | None, command: str = "firth promote") -> Iterator[None]:
+    """Turns MLflow's error about one of `versions`, which somebody deleted under `command`, into one that says so."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -137,8 +137,8 @@ def not_deleted(*versions: ModelVersion | None) -> Iterator[None]:
         for version in versions:
             if version is not None and re.search(rf"\bversion={version.version}\b.* not found", str(error)):
                 raise FirthError(
-                    f"{version.name} version {version.version} was deleted from the registry while the gate decided; "
-                    "nothing was promoted. Run `firth promote` again"
+                    f"{version.name} version {version.version} was deleted from the registry while {command} worked "
+                    f"with it; @champion was not moved. Run {command} again"
                 ) from None
         raise
 

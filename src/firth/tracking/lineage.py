@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from firth.config.word2vec import ModelName
-from firth.errors import FirthError
+from firth.errors import FirthError, PassingError
 from firth.tracking.runs import FINGERPRINT_TAG, PROVENANCE_FILE
-from firth.tracking.store import Store, first_line, open_store
+from firth.tracking.store import Store, first_line, open_store, reason_of, remedy
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -157,6 +157,8 @@ def resolve(store: Store, address: str) -> ModelVersion:
             return store.client.get_model_version_by_alias(name, match["alias"])
         return store.client.get_model_version(name, match["version"])
     except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise PassingError(f"MLflow at {store.uri}: {reason_of(error)}; {remedy(store.uri)}") from error
         raise FirthError(f"{address} is not registered in {store.uri} ({first_line(error)})") from None
 
 

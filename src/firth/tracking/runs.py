@@ -129,6 +129,11 @@ def create_run(
     return first
 
 
+def flow_run_id() -> str | None:
+    """Id of the flow run that this process works for; None outside of one."""
+    return next((os.environ[name] for name in FLOW_RUN_VARIABLES if os.environ.get(name)), None)
+
+
 def is_described(run: Run) -> bool:
     """Whether `describe` came to its end."""
     return DESCRIBED_TAG in run.data.tags
@@ -152,10 +157,8 @@ def describe(store: Store, run_id: str, training: Training, surroundings: Surrou
         "mlflow.source.git.commit": record["git"]["commit"],
         **_system(),
     }
-    for variable in FLOW_RUN_VARIABLES:
-        if os.environ.get(variable):
-            tags["firth.flow_run_id"] = os.environ[variable]
-            break
+    if flow_run := flow_run_id():
+        tags["firth.flow_run_id"] = flow_run
     datasets = []
     for path, digest in training.inputs.items():
         dvc = output_hash(around.lock, path)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from firth.errors import FirthError
+from firth.errors import FirthError, PassingError
 from firth.progress import step
 from firth.project import state_folder
 
@@ -36,6 +37,13 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
 """Set before mlflow is imported, unless the user has set them."""
+
+
+CAUSE = re.compile(
+    r"\[Errno -?\d+\] ([^'\")\]]+)|Remote end closed connection|Connection reset by peer"
+    r"|(?i:read timed out|connection to \S+ timed out)|too many \d+ error responses"
+)
+"""What ends the message of an HTTP client whose call failed."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ def open_store(root: Path | None = None) -> Store:
             raise FirthError(
                 f"{uri} was written by another version of MLflow; copy the file, then run: mlflow db upgrade {uri}"
             ) from None
-        raise FirthError(f"MLflow at {uri} cannot be used: {first_line(error)}") from error
+        raise PassingError(f"MLflow at {uri} cannot be used: {reason_of(error)}; {remedy(uri)}") from error
 
 
 def evaluations_in(store: Store) -> Store:
@@ -146,6 +154,19 @@ def first_line(error: BaseException) -> str:
     """The first line of an error's message, cut to a length for one line of output."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:200]
+
+
+def reason_of(error: BaseException) -> str:
+    """Why the store did not answer, in a few words: the cause at the end of the client's long message."""
+    causes = [match[1] or match[0] for match in CAUSE.finditer(str(error))]
+    return causes[-1] if causes else first_line(error)
+
+
+def remedy(uri: str) -> str:
+    """What to do about a store that does not answer."""
+    if uri.startswith("sqlite:"):
+        return "see that the file can be read and written"
+    return f"see that its server runs (`firth up` starts the project's own), or set {URI_VARIABLE} to another"
 
 
 def _experiment_id(client: MlflowClient, uri: str, name: str) -> str:
