@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from firth.config.evaluation import GateModel
 from firth.pipeline import approval
 from firth.project import find_root
-from firth.registry.promote import promote_all
-from firth.registry.show import decisions_markdown
+from firth.registry.decisions_page import decisions_page
+from firth.registry.promote import SomeFailedError, promote_all
 
 ALL_MODELS: list[GateModel] = ["skipgram", "cbow", "bert"]
 
@@ -33,12 +33,20 @@ def promote(
     """
     log = get_run_logger()
     root = Path(folder) if folder else find_root()
-    promotions = approval.asked(promote_all(root, models), root, wait_minutes)
+    failed = None
+    try:
+        decided = promote_all(root, models, str(runtime.flow_run.id))
+    except SomeFailedError as error:  # what was decided is shown first
+        decided, failed = list(error.done), error
+    promotions = approval.asked(decided, root, wait_minutes)
     for item in promotions:
         log.info(
             "%s version %s: %s (%s)", item.name, item.version, item.decision.verdict, "; ".join(item.decision.reasons)
         )
-    create_markdown_artifact(decisions_markdown(promotions), key="promotion", description="Decisions of the gate")
+    page = decisions_page(promotions, failed.failed if failed else {})
+    create_markdown_artifact(page, key="promotion", description="Decisions of the gate")
+    if failed is not None:
+        raise failed
     return [item.data() for item in promotions]
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from scored_project import DVC, GOOD, WORDS, ScoredProject
+from scored_project import DIGESTS, DVC, GOOD, WORDS, ScoredProject
 
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry import promote as promotion_module
+from firth.registry.decisions_page import decisions_page
 from firth.registry.promote import Promotion, promote_all
 from firth.registry.rollback import rollback
-from firth.registry.show import decisions_markdown, decisions_table, models_table, registered
+from firth.registry.show import decisions_table, models_table, registered
 from firth.registry.versions import VERSIONS_TAG, all_versions, by_alias, fetch_vectors, load_checked, scores_of
 from firth.tasks.words.suites import SUITES, TaskSet
 from firth.tracking.evidence import evidence
@@ -344,7 +345,13 @@ def test_what_the_registry_lists(project: ScoredProject) -> None:
     assert [list(version.aliases) for version in all_versions(open_store(), NAME)] == [[]]
     assert text(models_table(rows)).count("@champion") == 2
     assert "first champion" in text(decisions_table(promotions))
-    assert "| wordsim353 | 0.5000 | 0.4900 … 0.5100 | – | 0.3500 | 90 of 100 |" in decisions_markdown(promotions)
+    page = decisions_page(promotions)
+    assert "| wordsim353 | 0.5000 | 0.4900 … 0.5100 | – | – | 0.3500 | 0.0200 | 90 of 100 |" in page
+    assert "| policy suites.wordsim353.minimum | 0.35 |" in page
+    assert "| validation of news | passed |" in page
+    assert f"| weights | {promotions[0].record['evidence']['weights_sha256']} |" in page
+    assert f"| prepare: data/corpus | {DVC['data/corpus']} |" in page
+    assert f"| wordsim353 | task file | {DIGESTS['wordsim353']} | – |" in page
 
 
 BOTH = """

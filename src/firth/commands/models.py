@@ -31,14 +31,21 @@ def promote(
 ) -> None:
     """Register what was trained and let the gate decide: the policy is `gate` in params.yaml.
 
-    A refusal is a verdict, not a failure: it is printed with its reasons and kept on the version.
+    A refusal is a verdict, not a failure: it is printed with its reasons and kept on the version. Where one of several
+    models cannot be decided, the others' decisions are printed before the error.
     """
-    from firth.registry.promote import promote_all
+    from firth.registry.promote import SomeFailedError, promote_all
     from firth.registry.show import decisions_table
 
     root = _project()
-    promotions = promote_all(root, names or None)
+    failed = None
+    try:
+        promotions = promote_all(root, names or None)
+    except SomeFailedError as error:
+        promotions, failed = list(error.done), error
     _print([item.data() for item in promotions] if json else decisions_table(promotions))
+    if failed is not None:
+        raise failed
 
 
 def approve(

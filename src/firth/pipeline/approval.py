@@ -13,8 +13,8 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from firth.registry.approval import PENDING, approve
+from firth.registry.decisions_page import decisions_page
 from firth.registry.promote import Promotion
-from firth.registry.show import decisions_markdown
 
 
 class Word(RunInput):
@@ -36,7 +36,7 @@ def asked(promotions: Sequence[Promotion], root: Path, minutes: float) -> list[P
 def _asked(item: Promotion, root: Path, minutes: float) -> Promotion:
     log = get_run_logger()
     log.info("%s version %s is to be promoted and waits for a person's word: Resume", item.name, item.version)
-    form = Word.with_initial_data(description=decisions_markdown([item]))
+    form = Word.with_initial_data(description=decisions_page([item]))
     try:
         word = pause_flow_run(wait_for_input=form, timeout=round(60 * minutes), key=f"{item.name}-v{item.version}")
     except FlowPauseTimeout:
@@ -44,4 +44,4 @@ def _asked(item: Promotion, root: Path, minutes: float) -> Promotion:
         return item
     answer = approve(f"{item.name}/{item.version}", word.approve, word.by, root)
     decision = replace(item.decision, verdict=answer.verdict, reasons=answer.reasons)
-    return replace(item, champion=answer.champion, previous=answer.previous, decision=decision)
+    return replace(item, champion=answer.champion, previous=answer.previous, decision=decision, record=answer.record)

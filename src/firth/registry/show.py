@@ -87,7 +87,7 @@ def decisions_table(promotions: Sequence[Promotion]) -> Group:
     lines = []
     for item in promotions:
         for place, row in enumerate(item.decision.numbers):
-            numbers = (_number(row.challenger), _held(row), _number(row.minimum))
+            numbers = (number(row.challenger), held(row), number(row.minimum))
             table.add_row(item.name if place == 0 else "", row.suite, *numbers)
         why = "; ".join(item.decision.reasons)
         lines.append(Text(f"{item.name} version {item.version}: {item.decision.verdict} ({why})"))
@@ -104,36 +104,10 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def decisions_markdown(promotions: Sequence[Promotion]) -> str:
-    """The same as Markdown, for an artifact."""
-    lines = []
-    for item in promotions:
-        lines += [
-            f"**{item.name}** version {item.version}: **{item.decision.verdict}**; "
-            f"champion is now {f'version {item.champion}' if item.champion else 'none'}",
-            "",
-            *(f"- {reason}" for reason in item.decision.reasons),
-            "",
-        ]
-        if item.decision.numbers:
-            lines += [
-                "| suite | challenger | 95% interval | champion | minimum | covered |",
-                "|---|---|---|---|---|---|",
-            ]
-            for row in item.decision.numbers:
-                interval = DASH if row.low is None else f"{_number(row.low)} … {_number(row.high)}"
-                lines.append(
-                    f"| {row.suite} | {_number(row.challenger)} | {interval} | {_held(row)} "
-                    f"| {_number(row.minimum)} | {row.covered} of {row.total} |"
-                )
-            lines.append("")
-    return "\n".join(lines)
-
-
-def _held(row: Row) -> str:
+def held(row: Row) -> str:
     """The champion's score, or that it cannot stand beside the challenger's."""
-    return "not comparable" if row.other else _number(row.champion)
+    return "not comparable" if row.other else number(row.champion)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     return DASH if value is None else f"{value:.4f}"
