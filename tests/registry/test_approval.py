@@ -6,11 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+import small_registry as small
+from killing import Killed
 from scored_project import GOOD, ScoredProject
 
 from firth.errors import FirthError, IntegrityError
+from firth.registry import approval as module
+from firth.registry import rollback as rollback_module
 from firth.registry.approval import approve
 from firth.registry.promote import Promotion, promote_all
+from firth.registry.rollback import rollback
 from firth.registry.show import models_table, registered
 from firth.tracking.store import Store, open_store
 
@@ -118,3 +123,79 @@ def test_the_first_champion_waits_too(project: ScoredProject) -> None:
     project.train("skipgram", 1)
     assert promote(project).champion is None
     assert approve(f"{NAME}/1").champion == "1"
+
+
+@pytest.fixture
+def small_store(project: ScoredProject, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Champion 2, previous 1, and a better version 3 that waits; no files."""
+    for used in (module, rollback_module):
+        monkeypatch.setattr(used, "load_checked", lambda name, version: None)
+    small.short_leases(monkeypatch)
+    store = open_store(project.root)
+    small.fill(store)
+    small.decide(store, "3", "pending", "2")
+    return store
+
+
+def test_of_a_yes_and_a_no_at_once_one_counts(small_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bob has seen that it waits; before he has the lock, Ada has approved it."""
+    moving, first = module.moving, []
+
+    def after_ada(store: Store, name: str) -> object:
+        if not first:
+            first.append("Ada")
+            approve(f"{NAME}/3", by="Ada")
+        return moving(store, name)
+
+    monkeypatch.setattr(module, "moving", after_ada)
+    with pytest.raises(FirthError, match="version 3 waits for no approval: it is promoted"):
+        approve(f"{NAME}/3", yes=False, by="Bob")
+    assert small.aliases(small_store) == ("3", "2")
+    tags = small.tags(small_store, "3")
+    assert tags["firth.verdict"] == "promoted"
+    assert "firth.not_approved" not in tags
+
+
+@pytest.mark.slow
+def test_an_approval_killed_at_any_step_is_given_again(small_store: Store) -> None:
+    for step in range(40):
+        small.set_aliases(small_store, "2", "1")
+        small.decide(small_store, "3", "pending", "2")
+        small_store.client.delete_registered_model_tag(NAME, "firth.move")
+        with small.stops_at(step) as made:
+            try:
+                approve(f"{NAME}/3", by="Ada")
+            except Killed:
+                pass
+            else:
+                break
+        assert small.aliases(small_store)[0] in ("2", "3"), made
+        try:
+            assert approve(f"{NAME}/3", by="Ada").champion == "3", made
+        except FirthError as error:
+            assert "it is promoted" in str(error), made  # it was over but for the lock
+        assert small.aliases(small_store) == ("3", "2"), made
+        assert small.tags(small_store, "3")["firth.verdict"] == "promoted"
+    else:
+        pytest.fail("it never ends")
+
+
+def test_whom_an_older_firth_left_promoted_and_no_champion_is_approved_again(small_store: Store) -> None:
+    version = small_store.client.get_model_version(NAME, "3")
+    said = {"verdict": "promoted", "reasons": [], "champion_before": "2", "approval": {"approved": True, "by": "Ada"}}
+    module.verdicts.keep(small_store, version, said)
+    module.verdicts.say(small_store, version, "promoted", [])
+    assert approve(f"{NAME}/3").champion == "3"
+    rollback(NAME)
+    with pytest.raises(FirthError, match="waits for no approval: it is promoted"):
+        approve(f"{NAME}/3")
+
+
+def test_every_word_has_a_record_of_its_own(small_store: Store) -> None:
+    approve(f"{NAME}/3", yes=False, by="Bob")
+    approve(f"{NAME}/3", by="Ada")
+    run = small_store.client.get_model_version(NAME, "3").run_id
+    records = sorted(item.path for item in small_store.client.list_artifacts(run, "promotion"))
+    assert records == [f"promotion/{NAME}-v3-{number:03}.json" for number in (1, 2, 3)]
+    texts = [Path(small_store.client.download_artifacts(run, path)).read_text(encoding="utf-8") for path in records]
+    assert [json.loads(text)["verdict"] for text in texts] == ["pending", "refused", "promoted"]

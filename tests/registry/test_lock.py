@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
 
 import pytest
+from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from scored_project import ScoredProject
 
 from firth.errors import FirthError
 from firth.registry import lock as module
-from firth.registry.lock import lock_name, locked
+from firth.registry.lock import LostLockError, lock_name, locked
 from firth.tracking.store import Store, open_store
 
 NAME = "word2vec-skipgram"
@@ -127,10 +129,12 @@ def test_what_was_put_away_long_ago_is_cleared(store: Store, monkeypatch: pytest
         pass
     assert names(store) == [f"{LOCK}-{first}"]
     monkeypatch.setattr(module, "BROKEN_OFF_SECONDS", -1.0)
+    for users in (f"{LOCK}-of-mine", f"{LOCK}-{first[:-1]}"):
+        store.client.create_registered_model(users)
     left_behind(store, monkeypatch)
     with locked(store, NAME):
         pass
-    assert names(store) == []
+    assert sorted(names(store)) == sorted([f"{LOCK}-of-mine", f"{LOCK}-{first[:-1]}"]), "a user's models stay"
 
 
 def test_a_holder_whose_lease_is_used_up_moves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,3 +161,39 @@ def test_a_model_of_that_name_is_not_touched(store: Store) -> None:
     with pytest.raises(FirthError, match="none of Firth's locks"), locked(store, NAME):
         pass
     assert names(store) == [LOCK]
+
+
+def test_whoever_is_late_does_not_give_anothers_lock_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEASE_SECONDS", 0.1)
+    with locked(store, NAME) as late, locked(store, NAME) as held:
+        module._give_back(late)
+        held.check()
+        with pytest.raises(LostLockError, match=r"the lock was taken over by process \d+"):
+            late.check()
+        monkeypatch.setattr(module.Held, "check", lambda self: None)
+        module._give_back(late)  # it was taken over after it had looked
+        monkeypatch.undo()
+        held.check()
+
+
+def test_a_lock_whose_store_did_not_answer_is_left_to_be_taken_over(store: Store) -> None:
+    """What was asked may still be carried out."""
+    with pytest.raises(MlflowException, match="timed out"), locked(store, NAME):
+        raise MlflowException("API request failed: read timed out")
+    assert names(store) == [LOCK]
+
+
+def test_calls_under_the_lock_are_short_and_sent_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "90")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    with locked(store, NAME):
+        assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+        assert 2 * int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) < module.MOVE_SECONDS < module.LEASE_SECONDS
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "90"
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+def test_a_machine_that_sleeps_uses_its_lease_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = module.clock()
+    monkeypatch.setattr(time, "clock_gettime", lambda which: before + 3600 if which == time.CLOCK_BOOTTIME else 0.0)
+    assert module.clock() - before == pytest.approx(3600)

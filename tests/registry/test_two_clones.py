@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -11,9 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mlflow_server import free_port, server
+from mlflow_server import answers, free_port, server, until
 from scored_project import GOOD, ScoredProject
 
+from firth.errors import FirthError
+from firth.registry import promote as promote_module
+from firth.registry.lock import lock_name
+from firth.registry.outage import OutageError
 from firth.registry.promote import promote_all
 from firth.registry.versions import all_versions, by_alias, load_checked
 from firth.tracking.store import Store, open_store
@@ -64,6 +69,17 @@ if "killed" in case:  # by SIGKILL, before or after the call that is named
         return done
 
     setattr(MlflowClient, method, deadly)
+
+if "stopped" in case:  # before it moves that alias, after it has seen that the lock is its own
+    move = MlflowClient.set_registered_model_alias
+
+    def stopping(self, name, alias, version):
+        if alias == case["stopped"]:
+            case["stopped"] = ""
+            os.kill(os.getpid(), signal.SIGSTOP)
+        move(self, name, alias, version)
+
+    MlflowClient.set_registered_model_alias = stopping
 
 (item,) = promote.promote_all(root, ["skipgram"])
 print(json.dumps(item.data()))
@@ -127,7 +143,9 @@ def test_two_that_decide_at_the_same_time_do_not_both_win(clones: tuple[Path, Pa
 KILLED = {
     "before the lock": ("create_registered_model", "before", 1),
     "with the lock in hand": ("create_registered_model", "after", 1),
+    "with the move noted": ("set_registered_model_tag", "after", 1),
     "between the two aliases": ("set_registered_model_alias", "after", 2),
+    "with the champion moved": ("set_registered_model_alias", "after", 3),
     "before the lock is given back": ("delete_registered_model", "before", 1),
 }
 
@@ -148,9 +166,61 @@ def test_killed_between_any_two_steps_one_champion_stays_and_the_next_promotion_
         assert child.returncode == -signal.SIGKILL, case
         champion = by_alias(store, NAME, "champion")
         assert champion is not None, case
-        assert str(champion.version) == ("2" if case == "before the lock is given back" else "1")
+        over = case in ("with the champion moved", "before the lock is given back")
+        assert str(champion.version) == ("2" if over else "1"), case
         assert len(load_checked(NAME, champion).words) == 10
         mended = outcome(start(clones[0]))
         assert mended["champion"] == "2", case
         assert aliases(store) == {"challenger": "2", "champion": "2", "previous": "1"}, case
     assert len(all_versions(store, NAME)) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.system
+def test_one_that_was_stopped_for_longer_than_its_lease_does_not_win(clones: tuple[Path, Path]) -> None:
+    """It goes on under the lock of another and moves `@champion`; then it gives that back, and is judged anew."""
+    store = open_store()
+    child = start(clones[0], stopped="champion", lease=1.5)
+    try:
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+        assert aliases(store)["champion"] == "1"
+        (faster,) = promote_all(clones[1], ["skipgram"])
+        assert (faster.decision.verdict, faster.champion, faster.previous) == ("promoted", "3", "1")
+        assert load_checked(NAME, store.client.get_model_version_by_alias(NAME, "champion"))
+    finally:
+        child.send_signal(signal.SIGCONT)
+    late = outcome(child)
+    assert (late["version"], late["verdict"], late["champion"], late["previous"]) == ("2", "refused", "3", "1")
+    assert aliases(store) == {"challenger": "3", "champion": "3", "previous": "1"}
+    assert store.client.get_model_version(NAME, "2").tags["firth.verdict"] == "refused"
+    assert [model.name for model in store.client.search_registered_models(f"name = '{lock_name(NAME)}'")] == []
+
+
+@pytest.mark.slow
+@pytest.mark.system
+def test_a_server_killed_under_the_gate_is_one_error_and_the_next_promotion_goes_on(
+    project: ScoredProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, judge = free_port(), promote_module._judge
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    project.train("skipgram", 1)
+    with server(project.root / ".firth" / "mlflow", port) as process, pytest.MonkeyPatch.context() as patch:
+
+        def killing(*arguments: object) -> object:
+            judged = judge(*arguments)  # type: ignore[arg-type]
+            os.killpg(process.pid, signal.SIGKILL)
+            until(lambda: not answers(port))
+            return judged
+
+        patch.setattr(promote_module, "_judge", killing)
+        with pytest.raises(OutageError) as caught:
+            promote_all(project.root, ["skipgram"])
+    text = str(caught.value)
+    assert f"MLflow at http://127.0.0.1:{port} failed (Connection refused); done before: {NAME} version 1 is" in text
+    assert "@champion and @previous were not touched. To go on, see that its server runs (`firth up` starts" in text
+    assert "\n" not in text
+    with pytest.raises(FirthError, match=r"cannot be used: Connection refused; see that its server runs"):
+        promote_all(project.root, ["skipgram"])
+    with server(project.root / ".firth" / "mlflow", port):
+        (promotion,) = promote_all(project.root, ["skipgram"])
+        assert promotion.champion == "1"

@@ -26,8 +26,8 @@ def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 
 
 @contextmanager
-def server(folder: Path, port: int) -> Iterator[None]:
-    """A real server, killed at the end of the block."""
+def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A real server, the leader of its process group, killed at the end of the block."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     command += ["--artifacts-destination", (folder / "artifacts").as_uri()]
@@ -36,7 +36,7 @@ def server(folder: Path, port: int) -> Iterator[None]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         until(lambda: answers(port))
-        yield
+        yield process
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
