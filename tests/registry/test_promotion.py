@@ -17,6 +17,7 @@ from small_registry import short_leases, stops_at
 from firth.cli import main
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry import promote as promotion_module
+from firth.registry import versions as versions_module
 from firth.registry.candidate import Candidate
 from firth.registry.decisions_page import decisions_page
 from firth.registry.outage import OutageError
@@ -521,3 +522,19 @@ def test_a_record_holds_the_champions_numbers_and_none_replaces_another(project:
     run = open_store(project.root).client.get_model_version(NAME, "2").run_id
     paths = sorted(item.path for item in open_store(project.root).client.list_artifacts(run, "promotion"))
     assert paths == [f"promotion/{NAME}-v2-001.json", f"promotion/{NAME}-v2-002.json"]
+
+
+def test_weights_that_two_clones_register_at_once_are_one_version(
+    project: ScoredProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.train("skipgram", 1)
+    log = versions_module._log
+
+    def meanwhile(store: Store, candidate: Candidate) -> object:
+        monkeypatch.undo()
+        versions_module.register(store, candidate)
+        return log(store, candidate)
+
+    monkeypatch.setattr(versions_module, "_log", meanwhile)
+    assert promote(project).champion == "1"
+    assert len(all_versions(open_store(project.root), NAME)) == 1

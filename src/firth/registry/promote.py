@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 ATTEMPTS = 3
-"""Decisions taken anew because another clone moved the champion meanwhile."""
+"""Decisions taken anew because another clone moved the champion meanwhile, or the store was too slow to move it."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,10 @@ def _promote(store: Store, root: Path, params: Params, model: GateModel, flow_ru
                 decided = deciding.attempt(store.client.get_model_version(name, version.version), champion)
             if decided is not None:
                 return decided
-        raise FirthError(f"{name}: the champion changed {ATTEMPTS} times while this promotion was deciding")
+        raise FirthError(
+            f"{name}: the champion changed, or the lock was lost, {ATTEMPTS} times while this promotion was deciding; "
+            "run it again"
+        )
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,12 @@ def register(store: Store, candidate: Candidate) -> ModelVersion:
     created = store.client.create_model_version(
         candidate.name, info.model_uri, run_id=candidate.run_id, tags=tags, model_id=info.model_id
     )
+    first = [version for version in all_versions(store, candidate.name) if weights_of(version) == weights_of(created)][
+        -1
+    ]
+    if first.version != created.version:  # another clone registered them meanwhile
+        store.client.delete_model_version(candidate.name, created.version)
+        return first
     if VERSIONS_TAG not in store.client.get_logged_model(info.model_id).tags:
         # A server notes this by itself, a bare database does not; MLflow's list of runs shows versions by it.
         noted = json.dumps([{"name": candidate.name, "version": int(created.version)}])
