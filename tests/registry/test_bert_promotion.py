@@ -245,6 +245,9 @@ def test_it_is_served_by_the_code_beside_it(project: ScoredProject) -> None:
     promote(project)
     import mlflow
 
+    said = mlflow.models.get_model_info("models:/bert@champion")
+    assert said.signature.inputs.input_names() == ["text"]
+    assert said.saved_input_example_info["type"] == "dataframe"
     folder = Path(mlflow.artifacts.download_artifacts(artifact_uri="models:/bert/1"))
     done = subprocess.run([sys.executable, "-c", SERVE, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

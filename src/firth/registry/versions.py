@@ -116,14 +116,15 @@ def _log(store: Store, candidate: Candidate) -> Any:
         mlflow.start_run(run_id=candidate.run_id, log_system_metrics=False),
         warnings.catch_warnings(),
     ):
-        # The signature is explicit; with pandas 3, reading an example back warns inside MLflow.
-        warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
+        # With pandas 3, writing an example and reading it back warns inside MLflow.
+        warnings.simplefilter("ignore")
         info = pyfunc().log_model(
             name=candidate.name,
             python_model=str(form.module),
             artifacts={form.artifact: str(candidate.folder)},
             code_paths=[str(copy_code(Path(folder)))] if form.with_code else None,
             signature=form.signature(),
+            input_example=form.example(),
             model_config=form.limits(),
             pip_requirements=form.requirements(),
         )
