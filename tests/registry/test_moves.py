@@ -9,6 +9,7 @@ import pytest
 from killing import Killed
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from small_registry import NAME, READS, WRITES, aliases, decide, fill, set_aliases, short_leases, stops_at, tags
 
 from firth.errors import FirthError
@@ -140,7 +141,7 @@ def test_a_holder_that_was_stopped_leaves_the_next_ones_champion_in_place(
 ) -> None:
     """The second takes the lock over while the first is about to move an alias; the first goes on then."""
     set_aliases(store, "1", None)
-    real, stopped = MlflowClient.set_registered_model_alias, []
+    real, stopped = MlflowClient.set_registered_model_alias, list[str]()
 
     def stops(self: MlflowClient, name: str, moved: str, version: str) -> None:
         if moved == alias and not stopped:
@@ -163,7 +164,7 @@ def test_a_holder_that_was_stopped_leaves_the_next_ones_champion_in_place(
 
 def test_a_note_that_comes_late_does_not_stand(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     set_aliases(store, "1", None)
-    real, stopped = MlflowClient.set_registered_model_tag, []
+    real, stopped = MlflowClient.set_registered_model_tag, list[str]()
 
     def stops(self: MlflowClient, name: str, key: str, value: str) -> None:
         if not stopped:
@@ -184,7 +185,7 @@ def test_an_alias_that_another_moves_under_the_lock_is_moved_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that was late has died before it could give back what it moved."""
-    real, late = MlflowClient.set_registered_model_alias, []
+    real, late = MlflowClient.set_registered_model_alias, list[str]()
 
     def also(self: MlflowClient, name: str, alias: str, version: str) -> None:
         real(self, name, alias, version)
@@ -250,7 +251,7 @@ def test_a_store_that_goes_away_at_any_call_of_a_rollback_is_one_error(store: St
 
 def test_a_fault_of_ours_keeps_its_traceback(store: Store) -> None:
     def wrong() -> MlflowException:
-        return MlflowException.invalid_parameter_value("no such filter")
+        return MlflowException("no such filter", INVALID_PARAMETER_VALUE)
 
     with stops_at(0, wrong, READS), pytest.raises(MlflowException, match="no such filter"):
         rollback(NAME)
