@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import small_registry as small
-from killing import Killed
 from scored_project import GOOD, ScoredProject
 
 from firth.errors import FirthError, IntegrityError
@@ -165,7 +164,7 @@ def test_an_approval_killed_at_any_step_is_given_again(small_store: Store) -> No
         with small.stops_at(step) as made:
             try:
                 approve(f"{NAME}/3", by="Ada")
-            except Killed:
+            except small.Killed:
                 pass
             else:
                 break

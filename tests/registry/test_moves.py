@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from killing import Killed
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from small_registry import NAME, READS, WRITES, aliases, decide, fill, set_aliases, short_leases, stops_at, tags
+from small_registry import NAME, READS, WRITES, Killed, aliases, decide, fill, set_aliases, short_leases, stops_at, tags
 
 from firth.errors import FirthError
 from firth.registry import rollback as rollback_module

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from killing import Killed
 from mlflow import MlflowClient
 
 from firth.registry import lock, verdicts
@@ -44,10 +43,11 @@ def set_aliases(store: Store, champion: str | None, previous: str | None) -> Non
 def decide(store: Store, number: str, verdict: str, champion_before: str | None) -> str:
     """Leave a record of a decision, as the gate does; where it lies."""
     version = store.client.get_model_version(NAME, number)
-    record = {"verdict": verdict, "reasons": ["it is better"], "champion_before": champion_before}
+    reasons = ["it is better"]
+    record = {"verdict": verdict, "reasons": reasons, "champion_before": champion_before}
     path = verdicts.keep(store, version, record)
     if verdict != "promoted":
-        verdicts.say(store, version, verdict, record["reasons"])
+        verdicts.say(store, version, verdict, reasons)
     return path
 
 
@@ -60,6 +60,10 @@ def aliases(store: Store) -> tuple[str | None, str | None]:
 def tags(store: Store, number: str) -> dict[str, str]:
     found: dict[str, str] = store.client.get_model_version(NAME, number).tags
     return found
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
 
 
 @contextmanager
