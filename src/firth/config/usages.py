@@ -64,8 +64,11 @@ class Finetuning(Section):
     weight_decay: float = Field(default=0.01, ge=0.0)
     early_stopping: bool = Field(
         default=False,
-        description="The epoch with the best score on the dev side counts, which makes that score optimistic. Rates "
-        "fall over all epochs nevertheless.",
+        description="The epoch with the best score on the dev side counts, which makes that score optimistic, and "
+        "`patience` ends the training. Rates fall as if all epochs were to come.",
+    )
+    patience: int = Field(
+        default=1, ge=1, description="With early_stopping: epochs in a row without a gain that end the training."
     )
 
 
@@ -136,6 +139,14 @@ class Evaluation(Section):
     bootstrap: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
     threads: int = Field(
         default=2, ge=1, le=256, description="CPU threads; for fine-tuning another number may give other last digits."
+    )
+    accelerator: Literal["auto", "cpu", "cuda"] = Field(
+        default="cpu",
+        description="Where a BERT is read and fine-tuned; word vectors, BiLSTMs and heads on frozen features stay on "
+        "the CPU. On a GPU last digits may differ from run to run.",
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="Of a BERT, read or fine-tuned; bf16: autocast, weights and heads stay float32."
     )
 
     @model_validator(mode="after")

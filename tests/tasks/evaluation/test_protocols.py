@@ -260,6 +260,8 @@ def test_all_of_it_on_a_real_grid(tmp_path: Path, texts: Examples) -> None:
     assert "(best of 4 on dev; " in lines[1]
     assert lines[-1] == protocol_in_words(scored.results["settings"])
     assert "optimistic" in lines[-1]
+    assert lines[-1].endswith(" A text's vector is the mean of its tokens' here, that of [CLS] in the paper.")
+    assert protocol_in_words({"protocol": "paper", "pooling": "cls"}).endswith(" is that of [CLS], as in the paper.")
     assert dumps(score_task(texts, {"model": MODEL}, settings).results) == dumps(scored.results)
 
 
@@ -288,7 +290,7 @@ def test_without_training_of_the_encoder_rows_are_as_ever(texts: Examples) -> No
 
 
 def test_the_best_epoch_counts(tmp_path: Path, texts: Examples) -> None:
-    tuning = SETTINGS.finetuning.model_copy(update={"early_stopping": True, "epochs": 4})
+    tuning = SETTINGS.finetuning.model_copy(update={"early_stopping": True, "epochs": 4, "patience": 4})
     early = SETTINGS.model_copy(update={"finetuning": tuning, "seeds": [1]})
     late = early.model_copy(update={"finetuning": tuning.model_copy(update={"early_stopping": False})})
     (stopped,), (whole,) = (score_task(texts, {"model": MODEL}, one).results["systems"] for one in (early, late))
@@ -298,8 +300,30 @@ def test_the_best_epoch_counts(tmp_path: Path, texts: Examples) -> None:
     assert "epoch" not in whole["runs"][0]
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=6))
-def test_of_equal_epochs_the_first(scores: list[int]) -> None:
+def test_a_training_ends_where_the_dev_side_gains_nothing_more(
+    texts: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of weights that hardly change no epoch is better than the first."""
+    slow = SETTINGS.finetuning.model_copy(update={"early_stopping": True, "epochs": 5, "learning_rate": 1e-9})
+    looks: list[int] = []
+    look = BestEpoch.__call__
+
+    def noted(best: BestEpoch, tuned: Any, epoch: int) -> bool:
+        looks.append(epoch)
+        return look(best, tuned, epoch)
+
+    monkeypatch.setattr(BestEpoch, "__call__", noted)
+    for patience, looked in ((1, [1, 2]), (3, [1, 2, 3, 4]), (9, [1, 2, 3, 4, 5])):
+        looks.clear()
+        tuning = slow.model_copy(update={"patience": patience})
+        settings = SETTINGS.model_copy(update={"finetuning": tuning, "seeds": [1]})
+        (row,) = score_task(texts, {"model": MODEL}, settings).results["systems"]
+        assert looks == looked
+        assert row["runs"][0]["epoch"] == 1
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=6), st.integers(1, 6))
+def test_of_equal_epochs_the_first_and_none_behind_as_many_in_vain(scores: list[int], patience: int) -> None:
     class Tuned:
         def __init__(self, score: int) -> None:
             self.score = score
@@ -307,10 +331,13 @@ def test_of_equal_epochs_the_first(scores: list[int]) -> None:
         def logits(self, reading: Reading) -> Any:
             return np.full((1, 1), self.score, np.float32)
 
-    best = BestEpoch(NOTHING, lambda logits: float(logits[0, 0]))
-    assert not any(best(Tuned(score), number) for number, score in enumerate(scores, 1))
-    assert best.learned.epoch == scores.index(max(scores)) + 1
-    assert best.learned.logits[0, 0] == max(scores)
+    best = BestEpoch(NOTHING, lambda logits: float(logits[0, 0]), patience)
+    ended = next((number for number, score in enumerate(scores, 1) if best(Tuned(score), number)), None)
+    seen = scores[:ended]
+    chosen = seen.index(max(seen)) + 1
+    assert best.learned.epoch == chosen
+    assert best.learned.logits[0, 0] == max(seen)
+    assert (len(seen) - chosen == patience) if ended else (len(seen) - chosen < patience)
 
 
 @pytest.mark.parametrize("kind", ["text", "pair", "span", "tagging", "number", "choice"])

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+POOLINGS = {
+    "mean": " A text's vector is the mean of its tokens' here, that of [CLS] in the paper.",
+    "cls": " A text's vector is that of [CLS], as in the paper.",
+}
+
 
 def how_scored(system: Mapping[str, Any]) -> str:
     """In words, what the score of a system of `results.json` is of: `median of 5 seeds; 1 of 5 collapsed`.
@@ -42,5 +47,5 @@ def protocol_in_words(settings: Mapping[str, Any]) -> str:
         return "Protocol sane: one setting, the median of the seeds."
     return (
         "Protocol paper: a fine-tuned BERT is the best of its grid on the dev side itself, an optimistic score; all "
-        "else is the median of the seeds."
+        f"else is the median of the seeds.{POOLINGS.get(settings.get('pooling', ''), '')}"
     )

@@ -136,7 +136,7 @@ def _finetuned(
             if seen is not None:
                 seen(seed, settings, trained)
             return Learned(trained.logits(dev))
-        best = BestEpoch(dev, score)
+        best = BestEpoch(dev, score, settings.patience)
         finetune(encoder, train, targets, settings, seed, best, rate_from, start)
         return best.learned
 

@@ -1,4 +1,4 @@
-"""Early stopping: of one training's epochs the one that is best on the dev side."""
+"""Early stopping: of one training's epochs the one that is best on the dev side, and no more without a gain."""
 
 from __future__ import annotations
 
@@ -24,19 +24,25 @@ class Tuned(Protocol):
 
 
 class BestEpoch:
-    """Asked after each epoch, it keeps the outputs of the one that scores best; of equals the first."""
+    """Asked after each epoch, it keeps the outputs of the one that scores best; of equals the first.
 
-    def __init__(self, dev: Reading, score: Callable[[Floats], float]) -> None:
-        self._dev, self._score = dev, score
+    The training ends with `patience` epochs in a row that are no better.
+    """
+
+    def __init__(self, dev: Reading, score: Callable[[Floats], float], patience: int) -> None:
+        self._dev, self._score, self._patience = dev, score, patience
         self._best: tuple[float, Learned] | None = None
+        self._vain = 0
 
     def __call__(self, tuned: Tuned, epoch: int) -> bool:
-        """Look at `tuned` after `epoch` epochs; the training always goes on: a later one may be better."""
+        """Look at `tuned` after `epoch` epochs; True ends the training."""
         logits = tuned.logits(self._dev)
         score = self._score(logits)
         if self._best is None or score > self._best[0]:
-            self._best = score, Learned(logits, epoch)
-        return False
+            self._best, self._vain = (score, Learned(logits, epoch)), 0
+        else:
+            self._vain += 1
+        return self._vain >= self._patience
 
     @property
     def learned(self) -> Learned:
