@@ -187,17 +187,37 @@ def test_a_model_may_be_an_option_and_fine_tuning_has_settings(folder: Path) -> 
     [
         ("protocol", {"protocol": "sane"}), ("protocol", {"protocol": "paper"}), ("ensemble", {"ensemble": True}),
         ("learning-rate", {"learning_rate": 1e-4}), ("epochs", {"epochs": 2}), ("batch", {"batch": 8}),
+        ("early-stopping", {"early_stopping": True}),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("folder")
 def test_an_option_of_fine_tuning_means_that_mode(option: str, values: dict[str, Any]) -> None:
-    tuned = {key: value for key, value in values.items() if key in ("learning_rate", "epochs", "batch")}
+    tuned = {
+        key: value for key, value in values.items() if key in ("learning_rate", "epochs", "batch", "early_stopping")
+    }
     asked = {key: value for key, value in values.items() if key not in tuned}
     assert settings_of(None, {}, {}).modes == ["frozen"]
     assert settings_of(None, asked, tuned).modes == ["finetuned"]
     assert settings_of(["frozen", "finetuned"], asked, tuned).modes == ["frozen", "finetuned"]
     with pytest.raises(FirthError, match=rf"--{option} is of fine-tuning: leave it out, or --frozen \(--mode frozen\)"):
         settings_of(["frozen"], asked, tuned)
+
+
+@pytest.mark.usefixtures("folder")
+def test_early_stopping_goes_with_a_grid() -> None:
+    settings = settings_of(None, {"protocol": "paper"}, {"early_stopping": True})
+    assert (settings.protocol, settings.finetuning.early_stopping) == ("paper", True)
+
+
+def test_a_bert_is_read_where_and_how_it_is_said(folder: Path) -> None:
+    write_texts(folder / "own.csv")
+    fields = ("--text-field", "sentence", "--label-field", "verdict", "--seeds", "1", "--json", "r.json")
+    asked = ("own", "words", "--task", "text", "--train", "own.csv", *fields)
+    result = run(*asked, "--accelerator", "cpu", "--precision", "bf16")
+    assert result.exit_code == 0, result.output
+    results = json.loads((folder / "r.json").read_text())
+    assert (results["settings"]["accelerator"], results["settings"]["precision"]) == ("cpu", "bf16")
+    assert results["systems"][0]["mode"] == "frozen"
 
 
 @pytest.mark.usefixtures("folder")
@@ -302,6 +322,10 @@ def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
             ["own", "--task", "text", "--train", "own.csv", "--frozen", "--protocol", "paper"],
             "--protocol is of fine-tuning: leave it out, or --frozen",
         ),
+        (
+            ["words", "--task", "text", "--train", "own.csv", "--precision", "bf16"],
+            "--precision is for a BERT, and no MODEL is one: leave it out",
+        ),
         (["own", "--task", "text", "--train", "own.csv", "--seeds", "1,1"], "seeds names something twice"),
         (["--task", "text", "--train", "own.csv"], "name a MODEL: a folder, skipgram, cbow or bert"),
         (
@@ -366,7 +390,7 @@ def test_layers_and_pooling_are_refused_where_no_model_has_any(folder: Path) -> 
     write_texts(folder / "own.csv")
     fields = ["--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict"]
     assert said("words", *fields, "--layers", "sum4") == (
-        "--layers: of a BERT, and all of these are word vectors: leave it out"
+        "--layers is for a BERT, and no MODEL is one: leave it out"
     )
     assert said("words", *fields, "--layers", "last", "--pooling", "cls").startswith("--pooling, --layers: of a BERT")
     assert run("words", "own", *fields, "--pooling", "cls").exit_code == 0

@@ -112,7 +112,8 @@ def evaluate(
         typer.Option(
             metavar="frozen,finetuned",
             help="A head on fixed features, head and encoder trained together, or both. Left out: finetuned with "
-            "--protocol, --learning-rate, --epochs, --batch or --ensemble; else as in params.yaml, or frozen.",
+            "--protocol, --learning-rate, --epochs, --batch, --early-stopping or --ensemble; else as in params.yaml, "
+            "or frozen.",
         ),
     ] = None,
     frozen: Annotated[bool, typer.Option("--frozen", help="The same as --mode frozen.")] = False,
@@ -136,6 +137,14 @@ def evaluate(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Of fine-tuning a BERT; the protocol sane has 5 at most.")] = None,
     batch: Annotated[int | None, typer.Option(help="Examples in a step of fine-tuning a BERT.")] = None,
+    early_stopping: Annotated[
+        bool,
+        typer.Option(
+            "--early-stopping",
+            help="Fine-tuning a BERT ends where the dev side gains nothing more, and the best epoch counts: an "
+            "optimistic score.",
+        ),
+    ] = False,
     ensemble: Annotated[
         bool,
         typer.Option(
@@ -146,6 +155,12 @@ def evaluate(
     pooling: Annotated[Literal["cls", "mean"] | None, typer.Option(help="A text's vector from its tokens'.")] = None,
     layers: Annotated[
         Literal["last", "sum4", "concat4"] | None, typer.Option(help="Layers of a BERT that are read.")
+    ] = None,
+    accelerator: Annotated[
+        Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Where a BERT is read and fine-tuned.")
+    ] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None, typer.Option(help="Of a BERT, read or fine-tuned; bf16 is for GPUs.")
     ] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
     predictions: Annotated[
@@ -181,13 +196,14 @@ def evaluate(
     if frozen and mode not in (None, "frozen"):
         raise FirthError(f"--frozen and --mode {mode}: say one of them")
     modes = ["frozen"] if frozen else separated(mode)
+    of_bert = {"accelerator": accelerator, "precision": precision}
     settings = settings_of(
         modes,
         {"heads": separated(head), "pooling": pooling, "layers": layers, "protocol": protocol,
-         "ensemble": ensemble or None, "seeds": seeds_of(seeds)},
-        {"learning_rate": learning_rate, "epochs": epochs, "batch": batch},
+         "ensemble": ensemble or None, "seeds": seeds_of(seeds), **of_bert},
+        {"learning_rate": learning_rate, "epochs": epochs, "batch": batch, "early_stopping": early_stopping or None},
     )  # fmt: skip
-    check_ways(models, settings, [f"--{key}" for key, said in (("pooling", pooling), ("layers", layers)) if said])
+    check_ways(models, settings, {"pooling": pooling, "layers": layers, **of_bert})
     if save is not None:
         check_save(save, models, settings)
     if predictions is not None and predictions.is_file():

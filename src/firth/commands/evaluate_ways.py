@@ -7,7 +7,7 @@ from typing import Any
 
 from firth.commands.addresses import folder_of, root_or_none
 from firth.commands.task_examples import refusal
-from firth.config.usages import Evaluation
+from firth.config.usages import Evaluation, Grid
 from firth.errors import FirthError
 
 
@@ -47,21 +47,25 @@ def settings_of(modes: Sequence[str] | None, asked: Mapping[str, Any], of_finetu
         raise refusal(error) from None
     if options and "finetuned" not in settings.modes:
         raise FirthError(f"{_option(options[0])} is of fine-tuning: leave it out, or --frozen (--mode frozen)")
-    if tuned and settings.protocol == "paper":
-        option = _option(next(iter(tuned)))
-        raise FirthError(f"{option}: the protocol paper has a grid of its own (evaluation.grid in params.yaml)")
+    if settings.protocol == "paper" and (points := [name for name in tuned if name in Grid.model_fields]):
+        raise FirthError(
+            f"{_option(points[0])}: the protocol paper has a grid of its own (evaluation.grid in params.yaml)"
+        )
     return settings
 
 
-def check_ways(models: Sequence[str], settings: Evaluation, of_berts: Sequence[str]) -> None:
-    """Every model must have one of the ways that are asked for, and one of them what options `of_berts` are of."""
+def check_ways(models: Sequence[str], settings: Evaluation, of_bert: Mapping[str, Any]) -> None:
+    """Every model must have one of the ways that are asked for, and one what is asked for a BERT (what is not None)."""
     from firth.word2vec.matrix_files import FILE as VECTORS
 
-    if of_berts and all((folder_of(model) / VECTORS).is_file() for model in models):
-        raise FirthError(f"{', '.join(of_berts)}: of a BERT, and all of these are word vectors: leave it out")
-    if settings.modes != ["finetuned"] or settings.heads != ["bilstm"]:
+    options = [_option(name) for name, value in of_bert.items() if value is not None]
+    only = settings.modes == ["finetuned"] and settings.heads == ["bilstm"]
+    if not options and not only:
         return
-    if berts := [model for model in models if not (folder_of(model) / VECTORS).is_file()]:
+    berts = [model for model in models if not (folder_of(model) / VECTORS).is_file()]
+    if options and not berts:
+        raise FirthError(f"{options[0]} is for a BERT, and no MODEL is one: leave it out")
+    if only and berts:
         raise FirthError(
             f"{', '.join(berts)}: a BERT is fine-tuned under a linear head; a BiLSTM reads what it says when it is "
             "frozen: --mode frozen"

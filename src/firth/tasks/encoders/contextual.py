@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from firth.bert.attention import Packed
 from firth.bert.folder import Bert
 from firth.bert.model import Encoder as Model
+from firth.bert.pretraining.device import Device
 from firth.config.tasks import LONGEST_ANSWER, SPECIAL_PIECES
 from firth.encode.use import width
 from firth.errors import DataError
 from firth.progress import Meter
+from firth.tasks.encoders.device import CPU
 from firth.tasks.encoders.reading import Around, Cut, Floats, Reading, Windows
 from firth.tasks.encoders.sequences import Batch, Input, Several, in_rows, one_behind_the_other, tokens_of
 from firth.tasks.encoders.windows import windows as cut_into
@@ -37,13 +39,23 @@ class BertEncoder:
     """A BERT with a choice of layers and pooling; the model's own number of positions bounds every length.
 
     One with a single type of segments, as RoBERTa has, reads a second text as of that type, too, as RoBERTa does.
+    Its layers are computed on `device`, where the encoder of `bert` is put, and in that one's precision; rows of
+    features are float32.
     """
 
     def __init__(
-        self, bert: Bert, pooling: Pooling = "mean", layers: Layers = "last", title: str = "encode", workers: int = 1
+        self,
+        bert: Bert,
+        pooling: Pooling = "mean",
+        layers: Layers = "last",
+        title: str = "encode",
+        workers: int = 1,
+        device: Device = CPU,
     ) -> None:
         self.bert, self.pooling, self.layers, self.title, self.workers = bert, pooling, layers, title, workers
+        self.device = device
         self.width = width(bert, layers)
+        bert.model.encoder.to(device.kind)
 
     def texts(self, texts: Sequence[str], length: int) -> Reading:
         """[CLS] text [SEP], pooled."""
@@ -158,7 +170,7 @@ class BertEncoder:
         def read(batch: list[int]) -> Floats:
             with torch.inference_mode():
                 rows = self.forward(model, [reading.inputs[number] for number in batch], packed=head is not None)
-                found: Floats = (rows if head is None else head(rows)).numpy()
+                found: Floats = (rows if head is None else head(rows)).cpu().numpy()
             return found
 
         # Batches side by side, one thread each: two threads in one product spend much of their time waiting for each
@@ -173,13 +185,15 @@ class BertEncoder:
         return out
 
     def forward(self, model: Model, examples: Sequence[Input | Several], packed: bool = False) -> Tensor:
-        """The rows of `examples`, one behind the other: (rows, width), differentiable.
+        """The rows of `examples`, one behind the other: (rows, width) on the encoder's device, differentiable.
 
         `packed`, the sequences go through the model without padding.
         """
         inputs = [one for item in examples for one in (item.sequences if isinstance(item, Several) else (item,))]
         batch = one_behind_the_other(inputs) if packed else in_rows(inputs, self.bert.tokenizer.pad)
-        hidden = self._hidden(model, batch)  # (N, L, width) or (T, width)
+        batch = batch.to(self.device.kind)
+        with self.device.autocast():
+            hidden = self._hidden(model, batch).float()  # (N, L, width) or (T, width)
         if inputs[0].rows is not None:
             return batch.rows(hidden, [item.rows or () for item in inputs])
         return batch.firsts(hidden) if self.pooling == "cls" else batch.means(hidden)

@@ -54,14 +54,16 @@ class Batch(NamedTuple):
     """(N,) int64."""
 
     def to(self, device: str) -> Batch:
-        """What the encoder takes on `device`; the rest stays, since hidden states come back."""
+        """The same on `device`."""
         layout = None if self.layout is None else self.layout.to(device)
-        return self._replace(ids=self.ids.to(device), segments=self.segments.to(device), layout=layout)
+        return Batch(
+            self.ids.to(device), self.segments.to(device), layout, self.starts.to(device), self.lengths.to(device)
+        )
 
     def rows(self, hidden: Tensor, wanted: Sequence[Sequence[int]]) -> Tensor:
         """Of `hidden` (N, L, H) or (T, H) the tokens that are `wanted` of each sequence, one behind the other."""
         flat = [start + row for start, rows in zip(self.starts.tolist(), wanted, strict=True) for row in rows]
-        return hidden.view(-1, hidden.shape[-1])[torch.tensor(flat, dtype=torch.int64)]
+        return hidden.view(-1, hidden.shape[-1])[torch.tensor(flat, dtype=torch.int64, device=hidden.device)]
 
     def firsts(self, hidden: Tensor) -> Tensor:
         """(N, H): each sequence's [CLS]."""

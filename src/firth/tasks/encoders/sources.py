@@ -17,6 +17,7 @@ from firth.config.usages import EncoderName, Evaluation, Reference
 from firth.encode.load import folder_digest, load_model
 from firth.errors import ConfigError, DataError
 from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.encoders.device import device_of
 from firth.tasks.encoders.reading import Encoder
 from firth.tasks.encoders.static import StaticEncoder
 from firth.vectors.vectors import Vectors
@@ -94,7 +95,7 @@ def untrained(bert: Bert) -> Bert:
 
 
 def _bert(bert: Bert, label: str, settings: Evaluation) -> BertEncoder:
-    return BertEncoder(bert, settings.pooling, settings.layers, label, settings.threads)
+    return BertEncoder(bert, settings.pooling, settings.layers, label, settings.threads, device_of(settings))
 
 
 def _reference(reference: Reference, settings: Evaluation) -> Source:

@@ -93,8 +93,9 @@ class Cells:
 def bert_identity(encoder: BertEncoder, head: nn.Linear | None = None) -> dict[str, Any]:
     """What a training that begins with `encoder` depends on: its weights themselves, wherever they came from.
 
-    With it those of the `head`, where that does not begin as a new one.
+    With it those of the `head`, where that does not begin as a new one, and what the encoder is computed with.
     """
+    device = encoder.device
     return {
         **({} if head is None else {"head": weights_sha256(head)}),
         "weights": weights_sha256(encoder.bert.model.encoder),
@@ -102,6 +103,8 @@ def bert_identity(encoder: BertEncoder, head: nn.Linear | None = None) -> dict[s
         "tokenizer": encoder.bert.tokenizer.sha256,
         "pooling": encoder.pooling,
         "layers": encoder.layers,
+        "computed_by": "cpu" if device.kind == "cpu" else torch.cuda.get_device_name(),
+        "precision": device.precision,
     }
 
 

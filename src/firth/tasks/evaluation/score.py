@@ -10,6 +10,7 @@ from typing import Any
 
 from firth.config.usages import Evaluation
 from firth.tasks.encoders.contextual import threads
+from firth.tasks.encoders.device import device_of
 from firth.tasks.encoders.sources import Source
 from firth.tasks.evaluation.cells import Cells
 from firth.tasks.evaluation.in_words import how_scored, protocol_in_words
@@ -44,14 +45,16 @@ def score_task(
 ) -> Scored:
     """Train heads on each encoder's features of the train side and score them on the dev side.
 
-    The same examples, weights, settings and number of threads give the same result, whether or not trainings that are
-    more than a linear head on frozen features were made before and kept in `cells`. `seen` is told each model that is
-    trained on the way.
+    The same examples, weights, settings and number of threads give the same result, on a CPU, whether or not trainings
+    that are more than a linear head on frozen features were made before and kept in `cells`. `seen` is told each model
+    that is trained on the way. The settings in the results name the accelerator that `auto` came to.
 
     Raises:
+        ConfigError: the settings ask for a GPU, and there is none.
         DataError: the examples leave nothing to learn or to score.
         FirthError: all trainings of a system diverged.
     """
+    accelerator = device_of(settings).kind
     problem = problem_of(examples)
     metric = examples.manifest["metric"]
     guesses, what = problem.baseline()
@@ -106,7 +109,7 @@ def score_task(
             **{key: examples.manifest[key] for key in ("task", "kind", "title", "metric", "published")},
             "examples": {"train": len(examples.train), "dev": len(examples.dev)},
             "digests": {side: files[f"{side}.jsonl"]["sha256"] for side in ("train", "dev")},
-            "settings": settings.model_dump(mode="json"),
+            "settings": settings.model_dump(mode="json") | {"accelerator": accelerator},
             "majority": {"score": _rounded(majority.score), "what": what},
             "systems": systems,
             "weights": {name: source.sha256() for name, source in encoders.items() if source.sha256 is not None},

@@ -106,6 +106,7 @@ def keep(
             "seed": seed,
             "epochs_done": epoch or used["epochs"],
             "threads": settings.threads,
+            **(_computed(encoder) if isinstance(encoder, BertEncoder) else {}),
             "weights_before": None if source.sha256 is None else source.sha256(),
         },
     }
@@ -117,6 +118,10 @@ def way_of(row: Mapping[str, Any]) -> tuple[Mode, HeadName]:
     """Mode and head of a row in `results.json`."""
     suffix = row["system"].removeprefix(row["encoder"])
     return row["mode"], "bilstm" if suffix.endswith("-bilstm") else "linear"
+
+
+def _computed(encoder: BertEncoder) -> dict[str, str]:
+    return {"accelerator": encoder.device.kind, "precision": encoder.device.precision}
 
 
 def _settings_for(form: Form, settings: Evaluation) -> dict[str, Any]:

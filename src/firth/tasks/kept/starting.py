@@ -17,6 +17,7 @@ from torch import nn
 from firth.config.usages import Evaluation
 from firth.tasks.encoders import sources
 from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.encoders.device import device_of
 from firth.tasks.encoders.reading import Encoder
 from firth.tasks.encoders.sources import Source, Start
 from firth.tasks.kept.folder import Kept, is_kept, load
@@ -38,7 +39,9 @@ def from_folder(folder: Path, label: str, settings: Evaluation) -> Source:
 def _encoder(folder: Path, label: str, settings: Evaluation) -> Encoder:
     encoder = load(folder).encoder
     if isinstance(encoder, BertEncoder):
-        return BertEncoder(encoder.bert, settings.pooling, settings.layers, label, settings.threads)
+        return BertEncoder(
+            encoder.bert, settings.pooling, settings.layers, label, settings.threads, device_of(settings)
+        )
     return encoder
 
 

@@ -1,9 +1,21 @@
-"""Fine-tuning: the encoder and a linear head trained together (section 4 of the paper)."""
+"""Fine-tuning: the encoder and a linear head trained together (section 4 of the paper).
+
+Of what makes pretraining fast, this is done here, too:
+
+- sequences one behind the other, without padding (`firth.bert.attention`), on a GPU in bf16 with flash attention;
+- on a CPU float32 products by the faster library (`firth.training.products`) and dropout of our own
+  (`firth.bert.dropout`);
+- fused AdamW;
+- a GPU (`evaluation.accelerator`) and bf16 autocast (`evaluation.precision`).
+
+Of the rest nothing is: no compiled code (each batch has another shape), no micro batches, no second process.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +23,7 @@ import torch
 from torch import nn
 
 from firth.bert.model import Encoder as Model
+from firth.bert.pretraining.device import Device
 from firth.config.usages import Finetuning
 from firth.progress import Meter
 from firth.tasks.encoders.contextual import BertEncoder
@@ -51,7 +64,11 @@ def finetune(
     rate_from: str = "evaluation.finetuning.learning_rate",
     start: nn.Linear | None = None,
 ) -> Finetuned:
-    """Train a copy of the encoder; the one that is given stays as it is. The same seed gives the same weights.
+    """Train a copy of the encoder, on its device; the one that is given stays as it is.
+
+    On a CPU the same seed gives the same weights, on the same number of threads. On a GPU it gives the same first head,
+    batches and draws of dropout; sums of gradients have no fixed order there, so last digits of two trainings may
+    differ, and scores with them.
 
     AdamW with decay on matrices only, warm-up and linear decay, gradients clipped to norm 1, the model's own dropout.
     What `after_epoch` draws at random changes nothing of the training. `rate_from` is the parameter that a message
@@ -66,6 +83,7 @@ def finetune(
     head = new_head(encoder.width, targets.columns, generator)  # drawn in any case: batches are to be the same ones
     if start is not None:
         head.load_state_dict(start.state_dict())
+    head.to(encoder.device.kind)
     parameters = [*model.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(
         [
@@ -83,7 +101,7 @@ def finetune(
     finetuned = Finetuned(encoder, model, head)
     sizes = np.array([tokens_of(one) for one in reading.inputs], np.int64)
     title, rates = f"{encoder.title}: fine-tuning", {rate_from: settings.learning_rate}
-    with torch.random.fork_rng(devices=[]), Meter(title, steps, "steps") as meter:
+    with _chance(encoder.device), Meter(title, steps, "steps") as meter:
         torch.manual_seed(seed)  # dropout draws from torch's own generator
         for epoch in range(1, settings.epochs + 1):
             model.train()
@@ -104,5 +122,10 @@ def finetune(
 
 
 def _told(after_epoch: AfterEpoch, finetuned: Finetuned, epoch: int) -> bool:
-    with torch.random.fork_rng(devices=[]):
+    with _chance(finetuned.encoder.device):
         return after_epoch(finetuned, epoch)
+
+
+def _chance(device: Device) -> AbstractContextManager[None]:
+    """What is drawn within the block, on the CPU or on `device`, changes no draw behind it."""
+    return torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.kind == "cuda" else [])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from firth.config.usages import Head
@@ -40,7 +41,7 @@ class ClassTargets:
 
     def loss(self, logits: Tensor, batch: Sequence[int], reading: Reading) -> Tensor:
         """Cross-entropy, a mean over rows."""
-        return F.cross_entropy(logits, torch.from_numpy(self.classes[rows_of(reading, batch)]))
+        return F.cross_entropy(logits, _beside(logits, self.classes[rows_of(reading, batch)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class SpanTargets:
     def loss(self, logits: Tensor, batch: Sequence[int], reading: Reading) -> Tensor:
         """Mean of the cross-entropies of start and end, each a choice among the input's rows (section 4.2)."""
         padded = _padded(logits, reading.counts[list(batch)])
-        first, last = (torch.from_numpy(side[list(batch)]) for side in (self.first, self.last))
+        first, last = (_beside(logits, side[list(batch)]) for side in (self.first, self.last))
         return (F.cross_entropy(padded[..., 0], first) + F.cross_entropy(padded[..., 1], last)) / 2
 
 
@@ -70,7 +71,7 @@ class ChoiceTargets:
     def loss(self, logits: Tensor, batch: Sequence[int], reading: Reading) -> Tensor:
         """Cross-entropy of a softmax over each example's rows (section 4.4)."""
         padded = _padded(logits, reading.counts[list(batch)])
-        return F.cross_entropy(padded[..., 0], torch.from_numpy(self.right[list(batch)]))
+        return F.cross_entropy(padded[..., 0], _beside(logits, self.right[list(batch)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class NumberTargets:
 
     def loss(self, logits: Tensor, batch: Sequence[int], reading: Reading) -> Tensor:
         """Mean squared error."""
-        return F.mse_loss(logits[:, 0], torch.from_numpy(self.numbers[rows_of(reading, batch)]))
+        return F.mse_loss(logits[:, 0], _beside(logits, self.numbers[rows_of(reading, batch)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +137,14 @@ def train_head(features: Floats, reading: Reading, targets: Targets, settings: H
     return FrozenHead(linear, mean, scale)
 
 
+def _beside(logits: Tensor, values: NDArray[Any]) -> Tensor:
+    """`values` on the device of `logits`."""
+    return torch.from_numpy(values).to(logits.device)
+
+
 def _padded(logits: Tensor, counts: Integers) -> Tensor:
     """Rows (sum of `counts`, columns) as (examples, most rows, columns), minus infinity where there is none."""
-    each = torch.from_numpy(counts)
-    real = torch.arange(int(each.max()))[None] < each[:, None]
+    real = _beside(logits, np.arange(counts.max())[None] < counts[:, None])
     padded = logits.new_full((*real.shape, logits.shape[1]), -torch.inf)
     padded[real] = logits
     return padded

@@ -76,7 +76,7 @@ class ContextualTokens:
         if self._kept is None:
             sequences = [one for number in numbers for one in self._all[number]]
             with torch.no_grad():
-                states = self._encoder.forward(self._encoder.bert.model.encoder.eval(), sequences)
+                states = self._encoder.forward(self._encoder.bert.model.encoder.eval(), sequences).cpu()
         else:
             starts = self._starts
             parts = [self._kept[starts[number] : starts[number + 1]] for number in numbers]
