@@ -20,16 +20,12 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from firth.bert.folder import Bert
-from firth.bert.model import Encoder as Model
 from firth.canonical import file_sha256, write_json
 from firth.config.tasks import AnyTask
 from firth.config.usages import MOST_SANE_EPOCHS, Evaluation, Finetuning
-from firth.encode.load import folder_digest, load_model
+from firth.encode.load import folder_digest
 from firth.errors import FirthError
-from firth.tasks.encoders.contextual import BertEncoder
-from firth.tasks.encoders.sequences import Batch
-from firth.tasks.encoders.sources import Source
+from firth.tasks.encoders.sources import from_folder
 from firth.tasks.evaluation.score import score_task
 from firth.tasks.examples.build import build
 from firth.tasks.examples.files import load
@@ -37,20 +33,6 @@ from firth.tasks.examples.named import entry_of, files_of, official_set
 
 TASKS = ("CoLA", "SST-2", "MRPC", "QQP", "STS-B", "MNLI", "RTE")
 """MNLI is its matched dev side here."""
-
-
-class OnDevice(BertEncoder):
-    """An encoder whose layers are computed on a device of torch's, fine-tuned in bf16; heads stay on the CPU."""
-
-    def __init__(self, bert: Bert, kind: str, title: str = "BERT") -> None:
-        super().__init__(bert, title=title)
-        self.kind = kind
-        bert.model.to(kind)
-
-    def _hidden(self, model: Model, batch: Batch) -> torch.Tensor:
-        with torch.autocast(self.kind, torch.bfloat16, enabled=torch.is_grad_enabled()):
-            hidden = super()._hidden(model, batch.to(self.kind))
-        return hidden.float().cpu()
 
 
 def score(name: str, model: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -65,16 +47,16 @@ def score(name: str, model: Path, options: argparse.Namespace) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as scratch:
         build(name.lower(), task, Path(scratch), Path.cwd())
         examples = load(Path(scratch))
+    gpu = torch.cuda.is_available() and options.accelerator == "auto"
     settings = Evaluation(
         modes=["finetuned"],
         seeds=options.seeds,
         threads=options.threads,
         finetuning=Finetuning(epochs=options.epochs, learning_rate=options.learning_rate),
+        accelerator="cuda" if gpu else "cpu",
+        precision="bf16" if gpu else "fp32",
     )
-    gpu = torch.cuda.is_available() and options.accelerator == "auto"
-    bert = load_model(model)
-    source = Source("BERT", lambda: OnDevice(bert, "cuda") if gpu else BertEncoder(bert, title="BERT"))
-    return score_task(examples, {"bert": source}, settings).results
+    return score_task(examples, {"bert": from_folder(model, "BERT", settings)}, settings).results
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# What needs an NVIDIA GPU, in one go of ten minutes at most: the tests marked `gpu` of BERT and word2vec, then their speed.
+# What needs an NVIDIA GPU, in one go of ten minutes at most: the tests marked `gpu` of BERT, its fine-tuning and word2vec,
+# then their speed; that of fine-tuning needs texts: see bench/budget.sh.
 #     bash bench/gpu.sh FIGURES [STORE]
 # FIGURES is a folder for the log, a summary and the figures. STORE is a token store of real text, as `firth tokenize`
 # writes it; without one words are drawn, which says what the GPU can do, but not what packing gains. A part that fails
 # or runs out of its time is reported, and the others go on; the exit code says whether there was one. SECONDS_IN_ALL
-# (570) is the limit of all parts together, TESTS_SECONDS (200) that of BERT's tests. Without a GPU it says so and is done.
+# (570) is the limit of all parts together, TESTS_SECONDS (200) that of BERT's tests, half of it that of fine-tuning's.
+# Without a GPU it says so and is done.
 # Of our dependencies it needs torch with triton, lightning, transformers, numba, numpy, pyarrow, safetensors, tokenizers,
 # pydantic, ruamel-yaml, pytest and hypothesis: no DVC, Prefect or MLflow.
 set -uo pipefail
@@ -64,6 +66,7 @@ text=(--drawn --words 1000000)
 [ -n "$store" ] && text=(--store "$store")
 
 part "BERT: tests" "${TESTS_SECONDS:-200}" bash -c 'tests -m "$1" tests/bert/test_gpu.py' - "$chosen"
+part "BERT: tests of fine-tuning" "$((${TESTS_SECONDS:-200} / 2))" bash -c 'tests -m "$1" tests/tasks/test_gpu.py' - "$chosen"
 part "BERT: speed beside transformers" 240 \
   python3 -m bench.bert --quick --accelerator "$device" "${text[@]}" "${quick[@]}" --json "$figures/bert.json"
 [ "$device" = cpu ] && quick=(--size tiny --length 32 --threads 1 --steps 1)

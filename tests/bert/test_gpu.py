@@ -9,12 +9,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from bench.glue import OnDevice
 from fable_training import unwatched, weights
 from fables import fable_store, small_training
 from killing import Killed
 from packed_batches import LENGTH, gradients, rows, without_dropout
-from toy_bert import SENTENCES, toy_bert
+from toy_bert import toy_bert
 
 from firth.bert.attention import Packed, attend
 from firth.bert.data.packing import Capacity, pack
@@ -23,10 +22,6 @@ from firth.bert.pretraining.device import Device
 from firth.bert.pretraining.losses import pretraining_losses
 from firth.bert.pretraining.train import pretrain
 from firth.config.bert import HeldOut, Optimizer
-from firth.config.usages import Finetuning
-from firth.tasks.encoders.contextual import BertEncoder
-from firth.tasks.learning.finetune import finetune
-from firth.tasks.learning.heads import ClassTargets
 
 HEADS, WIDTH = 4, 16
 LENGTHS = [7, 64, 1, 33, 0, 15]
@@ -237,18 +232,3 @@ def test_a_training_learns_packed_and_in_bf16(kind, tmp_path):
     trained = pretrain(fable_store(tmp_path / "pieces"), settings, tmp_path / "run", unwatched)
     assert trained.history[-1]["mlm_loss"] < trained.history[0]["mlm_loss"] - 0.3
     assert trained.history[-1]["mlm_loss"] < BLIND
-
-
-@pytest.mark.slow
-@devices
-def test_fine_tuning_on_a_device_starts_from_the_features_of_the_cpu_and_learns(kind):
-    """As `bench/glue.py` does it: the encoder there, its head here."""
-    encoder, there = BertEncoder(toy_bert()), OnDevice(toy_bert(), kind)
-    reading = there.texts([sentence for sentence in SENTENCES if sentence] * 4, 32)
-    found = there.features(reading)
-    np.testing.assert_allclose(found, encoder.features(reading), atol=1e-3)
-    classes = np.arange(len(reading.inputs)) % 5 % 2
-    targets = ClassTargets(2, np.arange(len(classes)), classes)
-    tuned = finetune(there, reading, targets, Finetuning(epochs=20, batch=4, learning_rate=2e-3), seed=1)
-    assert np.mean(tuned.logits(reading).argmax(axis=1) == classes) > 0.9
-    np.testing.assert_array_equal(there.features(reading), found)  # the one that was given stays as it was
