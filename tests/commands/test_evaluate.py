@@ -389,10 +389,8 @@ def test_what_was_left_out_and_cut_is_said_and_stands_in_the_results(folder: Pat
 def test_layers_and_pooling_are_refused_where_no_model_has_any(folder: Path) -> None:
     write_texts(folder / "own.csv")
     fields = ["--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict"]
-    assert said("words", *fields, "--layers", "sum4") == (
-        "--layers is for a BERT, and no MODEL is one: leave it out"
-    )
-    assert said("words", *fields, "--layers", "last", "--pooling", "cls").startswith("--pooling, --layers: of a BERT")
+    assert said("words", *fields, "--layers", "sum4") == ("--layers is for a BERT, and no MODEL is one: leave it out")
+    assert said("words", *fields, "--layers", "last", "--pooling", "cls").startswith("--pooling is for a BERT")
     assert run("words", "own", *fields, "--pooling", "cls").exit_code == 0
 
 
