@@ -5,7 +5,8 @@
 DATA holds `glue`, `squad` and `conll2003` as they are distributed, or parts of them. The same heads, recipe, measures
 and seeds as `firth evaluate`, protocol sane: one setting for all sets, the median of the seeds. Finished trainings are
 kept (`--cells`), so that a call that was ended goes on where it was. The table is printed in Markdown, with how much of
-a set was learned from and scored on. Several calls, with other encoders, ways or numbers of seeds, make one table:
+a set was learned from and scored on. Several calls, with other encoders, ways or numbers of seeds, make one table
+(`bench/encoders.sh` makes them all):
 
     python -m bench.tasks --table finetuned.json frozen.json vectors.json
 """
@@ -63,8 +64,8 @@ def renamed(sources: Mapping[str, Source], labels: Mapping[str, str]) -> dict[st
     return {name: replace(source, label=labels.get(name, source.label)) for name, source in sources.items()}
 
 
-def main() -> None:
-    """Score, one set after the other; the file is written after each."""
+def parser_of() -> argparse.ArgumentParser:
+    """What can be asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of the official sets")
     parser.add_argument(
@@ -94,6 +95,12 @@ def main() -> None:
     parser.add_argument("--cells", type=Path, default=Path(".firth/cells"), help="where finished trainings are kept")
     parser.add_argument("--quick", action="store_true", help="MRPC and RTE, 500 examples, two seeds")
     parser.add_argument("--json", type=Path, help="write the records there")
+    return parser
+
+
+def main() -> None:
+    """Score, one set after the other; the file is written after each."""
+    parser = parser_of()
     options = parser.parse_args()
     if options.table:
         print(table(read(options.table)))
