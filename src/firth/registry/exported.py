@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +12,7 @@ from firth.bert.folder import whole_folder
 from firth.registry.logged import BERT, BERT_SERVING, HERE, WORDS, Form, copy_code
 from firth.registry.versions import pyfunc
 from firth.tasks.kept.folder import is_kept, load
+from firth.tracking.store import quiet
 from firth.word2vec.matrix_files import FILE as VECTORS
 
 if TYPE_CHECKING:
@@ -69,7 +66,7 @@ def _write(folder: Path, to: Path, form: Form, serving: tuple[str, ...], signatu
         tempfile.TemporaryDirectory() as code,
         whole_folder(to, replaced=lambda _: False) as part,
         warnings.catch_warnings(),
-        _quiet(),
+        quiet(),
     ):
         # With pandas 3, writing an example and reading it back warns inside MLflow.
         warnings.simplefilter("ignore")
@@ -83,23 +80,6 @@ def _write(folder: Path, to: Path, form: Form, serving: tuple[str, ...], signatu
             model_config=form.limits(),
             pip_requirements=form.requirements(),
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without MLflow's progress bars and notes on what goes well; its warnings and errors are shown."""
-    log, bars = logging.getLogger("mlflow"), "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
-    level, before = log.level, os.environ.get(bars)
-    log.setLevel(max(level, logging.WARNING))
-    os.environ[bars] = "false"
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-        if before is None:
-            del os.environ[bars]
-        else:
-            os.environ[bars] = before
 
 
 def _example(kept: Kept) -> Any:

@@ -19,7 +19,7 @@ from firth.registry.candidate import Candidate
 from firth.registry.gate import Scores
 from firth.registry.logged import copy_code, form_of, weights_in
 from firth.tracking.lineage import OUTPUTS_TAG, WEIGHTS_TAG, registered_name, resolve, weights_of
-from firth.tracking.store import Store, open_store
+from firth.tracking.store import Store, open_store, quiet
 from firth.tracking.trained import MODELS, WORD_MODELS
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def _log(store: Store, candidate: Candidate) -> Any:
         tempfile.TemporaryDirectory() as folder,
         mlflow.start_run(run_id=candidate.run_id, log_system_metrics=False),
         warnings.catch_warnings(),
+        quiet(),
     ):
         # With pandas 3, writing an example and reading it back warns inside MLflow.
         warnings.simplefilter("ignore")

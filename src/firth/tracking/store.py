@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,6 +119,23 @@ def open_store(root: Path | None = None) -> Store:
 def evaluations_in(store: Store) -> Store:
     """The same store, at the experiment that holds the evaluations."""
     return replace(store, experiment_id=_experiment_id(store.client, store.uri, EVALUATIONS))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without MLflow's progress bars and notes on what goes well; its warnings and errors are shown."""
+    log, bars = logging.getLogger("mlflow"), "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+    level, before = log.level, os.environ.get(bars)
+    log.setLevel(max(level, logging.WARNING))
+    os.environ[bars] = "false"
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        if before is None:
+            del os.environ[bars]
+        else:
+            os.environ[bars] = before
 
 
 def create_tables_once(database: Path) -> None:
