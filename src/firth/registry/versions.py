@@ -89,9 +89,10 @@ def register(store: Store, candidate: Candidate) -> ModelVersion:
         OUTPUTS_TAG: json.dumps(dict(candidate.outputs), sort_keys=True),
     }
     info = _log(store, candidate)
-    created = store.client.create_model_version(
-        candidate.name, info.model_uri, run_id=candidate.run_id, tags=tags, model_id=info.model_id
-    )
+    with quiet():
+        created = store.client.create_model_version(
+            candidate.name, info.model_uri, run_id=candidate.run_id, tags=tags, model_id=info.model_id
+        )
     first = [version for version in all_versions(store, candidate.name) if weights_of(version) == weights_of(created)][
         -1
     ]
