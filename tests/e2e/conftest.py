@@ -1,13 +1,29 @@
-"""`demo`: made once a session by the README's first command, word for word; shared, and left as it was found."""
+"""`demo`: made once a session by the README's first command, word for word; shared, and left as it was found.
+
+Where a run may take only so long, `FIRTH_UNTIL` (seconds since 1970) says when the last of these tests may begin; the
+others are skipped, by name.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.stranger import Clone, Demo, clone_into
+
+UNTIL = "FIRTH_UNTIL"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what would begin too late."""
+    until = os.environ.get(UNTIL)
+    if until and time.time() > float(until):
+        pytest.skip(f"{item.name}: no time is left for it ({UNTIL})")
 
 
 @pytest.fixture(scope="session")
