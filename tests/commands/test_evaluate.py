@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner, Result
-from usage_examples import bert, draw, examples_of, vectors
+from usage_examples import bert, draw, examples_of
 
-from firth.bert.folder import save
 from firth.cli import app
-from firth.commands.evaluate_shown import FROZEN, table
-from firth.commands.evaluate_ways import settings_of
-from firth.commands.task_options import seeds_of
+from firth.commands.evaluate_shown import FROZEN
 from firth.config.load import preset_text
 from firth.encode.interchange import write_hf
 from firth.errors import FirthError
-from firth.word2vec.matrix_files import save_matrices
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where two models lie, and no project."""
-    trained = vectors()
-    save_matrices(tmp_path / "words", trained.vocabulary, {"input": trained.matrix})
-    save(tmp_path / "own", bert())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FIRTH_STATE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path
 
 
 def run(*arguments: str) -> Result:
@@ -182,33 +162,6 @@ def test_a_model_may_be_an_option_and_fine_tuning_has_settings(folder: Path) -> 
     assert (settings["learning_rate"], settings["epochs"], settings["batch"]) == (3e-4, 1, 8)
 
 
-@pytest.mark.parametrize(
-    ("option", "values"),
-    [
-        ("protocol", {"protocol": "sane"}), ("protocol", {"protocol": "paper"}), ("ensemble", {"ensemble": True}),
-        ("learning-rate", {"learning_rate": 1e-4}), ("epochs", {"epochs": 2}), ("batch", {"batch": 8}),
-        ("early-stopping", {"early_stopping": True}),
-    ],
-)  # fmt: skip
-@pytest.mark.usefixtures("folder")
-def test_an_option_of_fine_tuning_means_that_mode(option: str, values: dict[str, Any]) -> None:
-    tuned = {
-        key: value for key, value in values.items() if key in ("learning_rate", "epochs", "batch", "early_stopping")
-    }
-    asked = {key: value for key, value in values.items() if key not in tuned}
-    assert settings_of(None, {}, {}).modes == ["frozen"]
-    assert settings_of(None, asked, tuned).modes == ["finetuned"]
-    assert settings_of(["frozen", "finetuned"], asked, tuned).modes == ["frozen", "finetuned"]
-    with pytest.raises(FirthError, match=rf"--{option} is of fine-tuning: leave it out, or --frozen \(--mode frozen\)"):
-        settings_of(["frozen"], asked, tuned)
-
-
-@pytest.mark.usefixtures("folder")
-def test_early_stopping_goes_with_a_grid() -> None:
-    settings = settings_of(None, {"protocol": "paper"}, {"early_stopping": True})
-    assert (settings.protocol, settings.finetuning.early_stopping) == ("paper", True)
-
-
 def test_a_bert_is_read_where_and_how_it_is_said(folder: Path) -> None:
     write_texts(folder / "own.csv")
     fields = ("--text-field", "sentence", "--label-field", "verdict", "--seeds", "1", "--json", "r.json")
@@ -218,15 +171,6 @@ def test_a_bert_is_read_where_and_how_it_is_said(folder: Path) -> None:
     results = json.loads((folder / "r.json").read_text())
     assert (results["settings"]["accelerator"], results["settings"]["precision"]) == ("cpu", "bf16")
     assert results["systems"][0]["mode"] == "frozen"
-
-
-@pytest.mark.usefixtures("folder")
-def test_bilstms_on_frozen_encoders_have_an_ensemble_too() -> None:
-    settings = settings_of(None, {"heads": ["bilstm"], "ensemble": True}, {})
-    assert (settings.modes, settings.ensemble) == (["frozen"], True)
-    assert settings_of(["frozen"], {"heads": ["linear", "bilstm"], "ensemble": True}, {}).ensemble
-    both = {"heads": ["bilstm"], "ensemble": True, "protocol": "sane"}
-    assert settings_of(None, both, {}).modes == ["finetuned"]
 
 
 def test_a_protocol_alone_fine_tunes(folder: Path) -> None:
@@ -258,16 +202,6 @@ def test_answers_are_written_by_system(folder: Path) -> None:
         right = sum(one["predicted"] == one["expected"] for one in answers) / len(answers)
         assert right == pytest.approx(system["score"], abs=1e-6)
     assert said(*asked, "--predictions", "own.csv").startswith("own.csv: is a file; --predictions is a folder")
-
-
-def test_seeds_are_how_many_or_which() -> None:
-    assert seeds_of(None) is None
-    assert seeds_of("3") == [1, 2, 3]
-    assert seeds_of("1") == [1]
-    assert seeds_of("7,") == [7]
-    assert seeds_of("5,2") == [5, 2]
-    with pytest.raises(FirthError, match=r"--seeds 21: .* 1 to 20; for that very seed write 21,"):
-        seeds_of("21")
 
 
 def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
@@ -481,45 +415,3 @@ def test_sets_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "say with --train which split" in said(*asked, "--task", "text")
     assert "leave one of them out" in said(*asked, "--task", "glue/cola", "--data", "GLUE")
     assert "--subset is of a data set on the hub" in said("words", "--task", "text", "--subset", "cola")
-
-
-def row(name: str, scores: list[float | None], score: float = 0.8, tie: bool = False, **more: Any) -> dict[str, Any]:
-    """A system with a score, or none where it diverged, for each seed."""
-    made = [
-        {"seed": seed, "score": one, "collapsed": one == 0.5} | ({"diverged_at": 7} if one is None else {})
-        for seed, one in enumerate(scores, 1)
-    ]
-    return {
-        "system": name, "score": score, "low": score - 0.05, "high": score + 0.05, "tie_with_majority": tie,
-        "seeds": [one for one in scores if one is not None], "score_is": "median", "runs": made,
-    } | more  # fmt: skip
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "pearson_spearman"])
-def test_the_table_fits_a_terminal_of_100_columns(metric: str) -> None:
-    systems = [
-        row("bert-finetuned", [0.8, 0.81]),
-        row("skipgram-finetuned-bilstm", [0.4, 0.55, None], 0.5, tie=True),
-        row("reference-bilstm", [0.5, 0.8, None, 0.8, 0.92]),
-        row("random-finetuned", [0.8]),
-        row("bert-finetuned-ensemble", [], ensemble_of=[1, 2]),
-    ]
-    for run in systems[2]["runs"]:
-        run["epoch"] = 3
-    what = "each word's most frequent tag in training, O for a new word"
-    stream = io.StringIO()
-    results = {"metric": metric, "majority": {"score": 0.5, "what": what}, "systems": systems}
-    Console(file=stream, width=100).print(table(results))
-    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
-    assert max(map(len, lines)) <= 100
-    cells = [re.split(r"  +", line.strip()) for line in lines]
-    assert [line for line in cells if len(line) in (5, 6) and "[" in line[2]] == [
-        ["bert-finetuned", "0.800", "[0.750, 0.850]", "0.800 … 0.810", "median of 2 seeds", "above"],
-        ["skipgram-finetuned-bilstm", "0.500", "[0.450, 0.550]", "0.400 … 0.550", "median of 2 seeds", "≈ majority"],
-        ["reference-bilstm", "0.800", "[0.750, 0.850]", "0.500 … 0.920", "median of 4 seeds", "above"],
-        ["random-finetuned", "0.800", "[0.750, 0.850]", "one seed", "above"],
-        ["bert-finetuned-ensemble", "0.800", "[0.750, 0.850]", "ensemble of 2", "above"],
-    ]
-    assert [line[0] for line in cells if len(line) == 1 and line[0] != "pearson_"] == [
-        "that ended", "1 of 3 diverged", "that ended,", "epoch chosen on dev", "1 of 5 collapsed", "1 of 5 diverged",
-    ]  # fmt: skip
