@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from evaluate_calls import run, said, write_texts
 from usage_examples import bert, draw, examples_of
 
-from firth.cli import app
 from firth.commands.evaluate_shown import FROZEN
 from firth.config.load import preset_text
 from firth.encode.interchange import write_hf
-from firth.errors import FirthError
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["evaluate", *arguments], env={"COLUMNS": "160"})
-
-
-def said(*arguments: str) -> str:
-    """The one line of an error."""
-    result = run(*arguments)
-    assert isinstance(result.exception, FirthError), (result.exception, result.output)
-    return str(result.exception)
-
-
-def write_texts(path: Path, shuffled: bool = False) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["sentence", "verdict"])
-        drawn = draw("text", 400, 1, shuffled)
-        writer.writerows((f"{one['text']} ({number})", one["label"]) for number, one in enumerate(drawn))
-    return path
 
 
 def test_two_models_on_a_csv_file(folder: Path) -> None:
@@ -224,86 +201,6 @@ def test_a_task_of_the_project_by_its_name(folder: Path) -> None:
                 "verdict") == "skipgram is not trained yet: `firth run` does it"  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["own", "--task", "text"], "--task text: say with --train FILE where the examples are"),
-        (["own", "--task", "words", "--train", "own.csv"], "--task words: with --train it is one of text, pair, span"),
-        (
-            ["own", "--task", "squad"],
-            "--task squad: say where the official set is: --data FOLDER, --train FILE --dev",
-        ),
-        (["own", "--task", "conll2003", "--dev", "own.csv"], "say with --train FILE or --data FOLDER where its trai"),
-        (["own", "--task", "glue/mnli"], "MNLI has two dev sides; say glue/mnli-m (matched) or glue/mnli-mm (mis"),
-        (["own", "--task", "glue/mmlu", "--train", "own.csv"], "glue/mmlu: no official set; there are glue/cola"),
-        (["own", "--task", "mrpc"], "not in a Firth project"),
-        (["own", "--task", "text", "--train", "none.csv"], "none.csv: no such file"),
-        (["own", "--task", "text", "--train", "own.txt"], "the ending does not say what it is; add --format csv"),
-        (["own", "--task", "text", "--train", "own.csv", "--metric", "rouge"], "--metric 'rouge': input should be"),
-        (
-            ["own", "--task", "text", "--train", "own.csv", "--answer-field", "x"],
-            "--answer-field does not go with this",
-        ),
-        (
-            ["own", "--task", "text", "--train", "own.csv", "--seeds", "one"],
-            "--seeds one: say how many, such as 5, or which",
-        ),
-        (
-            ["own", "--task", "text", "--train", "own.csv", "--seeds", "0"],
-            "--seeds 0: a number alone is how many, 1 to",
-        ),
-        (
-            ["own", "--task", "text", "--train", "own.csv", "--frozen", "--protocol", "paper"],
-            "--protocol is of fine-tuning: leave it out, or --frozen",
-        ),
-        (
-            ["words", "--task", "text", "--train", "own.csv", "--precision", "bf16"],
-            "--precision is for a BERT, and no MODEL is one: leave it out",
-        ),
-        (["own", "--task", "text", "--train", "own.csv", "--seeds", "1,1"], "seeds names something twice"),
-        (["--task", "text", "--train", "own.csv"], "name a MODEL: a folder, skipgram, cbow or bert"),
-        (
-            ["own", "--task", "text", "--train", "own.csv", "--frozen", "--mode", "finetuned"],
-            "--frozen and --mode finetuned: say one of them",
-        ),
-        (
-            ["own", "--task", "text", "--train", "own.csv", "--mode", "frozen", "--epochs", "2"],
-            "--epochs is of fine-tuning: leave it out, or --frozen (--mode frozen)",
-        ),
-        (
-            ["own", "--task", "text", "--train", "own.csv", "--learning-rate", "2"],
-            "--learning-rate 2.0: input should be less than or equal to 1",
-        ),
-        (
-            ["own", "--task", "text", "--train", "own.csv", "--mode", "finetuned", "--epochs", "9"],
-            "finetuning.epochs 9: the protocol sane has 5 at most",
-        ),
-        (
-            [
-                "own",
-                "--task",
-                "text",
-                "--train",
-                "own.csv",
-                "--mode",
-                "finetuned",
-                "--protocol",
-                "paper",
-                "--batch",
-                "8",
-            ],
-            "--batch: the protocol paper has a grid of its own",
-        ),
-        (["own", "--task", "text", "--train", "own.csv", "--length", "3"], "--length 3: input should be greater than"),
-        (["own", "--task", "text", "--train", "own.csv"], "no field 'text'; there are: sentence, verdict"),
-    ],
-)
-def test_what_cannot_be_is_said_with_the_option(folder: Path, arguments: list[str], message: str) -> None:
-    write_texts(folder / "own.csv")
-    write_texts(folder / "own.txt")
-    assert message in said(*arguments)
-
-
 def test_what_was_left_out_and_cut_is_said_and_stands_in_the_results(folder: Path) -> None:
     rows = [{"text": f"{one['text']} ({n})", "label": one["label"]} for n, one in enumerate(draw("text", 60, 1))]
     rows[0]["text"] = "the film was warm " * 2500
@@ -318,100 +215,3 @@ def test_what_was_left_out_and_cut_is_said_and_stands_in_the_results(folder: Pat
     results = json.loads((folder / "r.json").read_text())
     assert [(row["reason"], row["examples"]) for row in results["left_out"]] == [("no label", 2)]
     assert results["systems"][0]["details"]["train_cut"] == 1
-
-
-def test_layers_and_pooling_are_refused_where_no_model_has_any(folder: Path) -> None:
-    write_texts(folder / "own.csv")
-    fields = ["--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict"]
-    assert said("words", *fields, "--layers", "sum4") == ("--layers is for a BERT, and no MODEL is one: leave it out")
-    assert said("words", *fields, "--layers", "last", "--pooling", "cls").startswith("--pooling is for a BERT")
-    assert run("words", "own", *fields, "--pooling", "cls").exit_code == 0
-
-
-def test_what_is_no_model_is_said(folder: Path) -> None:
-    write_texts(folder / "own.csv")
-    (folder / "empty").mkdir()
-    asked = ["--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field", "verdict"]
-    assert said("gpt", *asked) == "gpt: no such folder, and this is not a Firth project, whose models have names"
-    assert said("empty", *asked) == "empty: holds neither vectors.safetensors (word vectors) nor config.json (a BERT)"
-    assert said("own", "own", *asked) == "own: named twice"
-
-
-def test_an_official_set_out_of_its_folder(folder: Path) -> None:
-    glue = folder / "GLUE" / "CoLA"
-    glue.mkdir(parents=True)
-    drawn = draw("text", 60, 1)
-    names = {one["label"] for one in drawn}
-    for side, part in (("train", drawn[:40]), ("dev", drawn[40:])):
-        rows = [f"s\t{sorted(names).index(one['label'])}\t\t{one['text']}\n" for one in part]
-        (glue / f"{side}.tsv").write_text("".join(rows))
-    asked = ("words", "--task", "glue/cola", "--data", "GLUE", "--seeds", "1,2")
-    result = run(*asked, "--train-examples", "30", "--json", "r.json")
-    assert result.exit_code == 0, result.output
-    results = json.loads((folder / "r.json").read_text())
-    assert (results["title"], results["metric"], results["published"]) == ("GLUE: CoLA", "matthews", "cola")
-    assert results["examples"] == {"train": 30, "dev": 20}
-    assert results["official"] == {"name": "glue/cola", "train": 8551, "dev": 1043}
-    assert "glue/cola: train 30 of 8,551 (subset), dev 20 of 1,043 (subset).\n" in result.output
-    dev = glue / "dev.tsv"
-    assert "neither --train nor --dev names: leave it out" in said(*asked, "--train", str(dev), "--dev", str(dev))
-    dev.rename(glue / "own.tsv")
-    assert "no file dev.tsv there" in said(*asked)
-    result = run(*asked, "--dev", "GLUE/CoLA/own.tsv", "--json", "r.json")
-    assert result.exit_code == 0, result.output
-    assert "glue/cola: train 40 of 8,551 (subset), dev 20 (not the official dev side).\n" in result.output
-    assert json.loads((folder / "r.json").read_text())["official"]["dev"] is None
-    assert "say where the official set is" in said("words", "--task", "glue/cola")
-    assert "no official set; there are glue/cola" in said("words", "--task", "snli", "--data", "GLUE")
-    assert "no file train.tsv there" in said("words", "--task", "glue/rte", "--data", "GLUE")
-
-
-def test_an_official_set_out_of_files_that_are_named(folder: Path) -> None:
-    for name, count, seed in (("eng.train", 60, 1), ("eng.testb", 30, 2)):
-        sentences = (zip(one["tokens"], one["tags"], strict=True) for one in draw("tagging", count, seed))
-        lines = ["\n".join(f"{word} NNP B-NP {tag}" for word, tag in sentence) for sentence in sentences]
-        (folder / name).write_text("-DOCSTART- -X- -X- O\n\n" + "\n\n".join(lines) + "\n")
-    asked = ("words", "--task", "conll2003", "--train", "eng.train", "--seeds", "1", "--json", "r.json")
-    result = run(*asked, "--dev", "eng.testb")
-    assert result.exit_code == 0, result.output
-    results = json.loads((folder / "r.json").read_text())
-    assert (results["published"], results["metric"]) == ("conll-2003", "entity_f1")
-    assert results["examples"] == {"train": 60, "dev": 30}
-    assert "conll2003: train 60 of 14,041 (subset), dev 30 (not the official dev side).\n" in result.output
-    alone = run(*asked)
-    assert alone.exit_code == 0, alone.output
-    examples = json.loads((folder / "r.json").read_text())["examples"]
-    assert 0 < examples["dev"] < examples["train"] < 60
-
-
-def test_sets_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-    import huggingface_hub
-
-    class Found:
-        sha = "c0ffee"
-
-    drawn = draw("text", 60, 1)
-    names = sorted({one["label"] for one in drawn})
-    parts = {"train": drawn[:40], "validation": drawn[40:]}
-
-    def load_dataset(*_: object, split: str, **__: object) -> object:
-        label = datasets.ClassLabel(names=["unacceptable", "acceptable"])
-        rows = [{"sentence": one["text"], "label": names.index(one["label"])} for one in parts[split]]
-        return datasets.Dataset.from_list(rows).cast_column("label", label).to_iterable_dataset()
-
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: Found())
-    asked = ("words", "--hub", "nyu-mll/glue", "--seeds", "1,2", "--json", "r.json")
-    result = run(*asked, "--task", "glue/cola")
-    assert result.exit_code == 0, result.output
-    results = json.loads((folder / "r.json").read_text())
-    assert (results["title"], results["examples"]) == ("GLUE: CoLA", {"train": 40, "dev": 20})
-    assert results["official"] == {"name": "glue/cola", "train": 8551, "dev": 1043}
-    own = ("--task", "text", "--text-field", "sentence", "--train", "train")
-    assert run(*asked, *own).exit_code == 0
-    assert json.loads((folder / "r.json").read_text())["title"] == "nyu-mll/glue"
-    assert "says itself which parts" in said(*asked, "--task", "glue/cola", "--dev", "validation")
-    assert "say with --train which split" in said(*asked, "--task", "text")
-    assert "leave one of them out" in said(*asked, "--task", "glue/cola", "--data", "GLUE")
-    assert "--subset is of a data set on the hub" in said("words", "--task", "text", "--subset", "cola")
