@@ -2,7 +2,7 @@
 
     python -m bench.finetune --quick                           # 192 examples, two epochs, about 4 minutes on 2 cores
     python -m bench.finetune --data DATA --json speed.json     # all of MRPC, three epochs, five seeds
-    python -m bench.finetune --data DATA --task glue/sst-2,glue/cola --examples 1000 --learning-rate 1e-4 \
+    python -m bench.finetune --data DATA --task glue/sst-2,glue/cola,glue/sts-b --examples 1500 --learning-rate 1e-4 \
         --peer longest --head mean --no-features    # the same model on both sides: scores worth comparing
 
 The encoder is all-MiniLM-L6-v2 out of its wheel, or the one in `--model`. DATA, by default $FIRTH_DATA, holds MRPC and
@@ -44,7 +44,7 @@ from firth.tasks.examples.named import entry_of, files_of, official_set
 from firth.tasks.learning.finetune import finetune
 from firth.tasks.usages.answering import Answering
 from firth.tasks.usages.problems import problem_of
-from firth.tasks.usages.usage import TextLabels
+from firth.tasks.usages.usage import Number, TextLabels
 from firth.wheels import fetch_package_folder
 
 DATA_VARIABLE = "FIRTH_DATA"
@@ -56,19 +56,21 @@ Record = dict[str, Any]
 
 
 class Ours:
-    """Our fine-tuning on a task of classes."""
+    """Our fine-tuning on a task of classes, or of numbers for pairs."""
 
     def __init__(
         self, encoder: BertEncoder, examples: Examples, settings: Finetuning, count: int, clock: Clock
     ) -> None:
         self.encoder, self.settings, self.threads, self.clock = encoder, settings, count, clock
-        self.problem = problem_of(examples)
+        self.problem, self.metric = problem_of(examples), str(examples.manifest["metric"])
         self.train = self.problem.read(encoder, examples.train)
         self.dev = self.problem.read(encoder, examples.dev)
         self.targets, usage = self.problem.targets(self.train), self.problem.usage
-        if not isinstance(usage, TextLabels):
-            raise FirthError(f"{examples.manifest['title']}: classes of texts and of pairs are compared here")
-        self.labels = usage.labels
+        if not isinstance(usage, TextLabels | Number):
+            raise FirthError(
+                f"{examples.manifest['title']}: classes of texts and of pairs, and numbers, are compared here"
+            )
+        self.usage = usage
 
     def run(self, seed: int) -> Run:
         """Train and predict."""
@@ -79,21 +81,22 @@ class Ours:
             logits = tuned.logits(self.dev)
             return Run(trained - started, self.clock() - trained, logits)
 
-    def accuracy(self, logits: Floats) -> float:
-        """Of anyone's logits for the dev side."""
-        return self.problem.measures(self.problem.predict(logits, self.dev))["accuracy"].score
+    def score(self, logits: Floats) -> float:
+        """The task's own measure, of anyone's logits for the dev side."""
+        return self.problem.measures(self.problem.predict(logits, self.dev))[self.metric].score
 
 
-def columns(examples: Sequence[dict[str, Any]], labels: Sequence[str]) -> dict[str, list[Any]]:
-    """Texts, or pairs of texts, and their classes: places in `labels`."""
+def columns(examples: Sequence[dict[str, Any]], usage: TextLabels | Number) -> dict[str, list[Any]]:
+    """Texts, or pairs of texts, and what is learned of them: places among the labels, or standardised numbers."""
     names = [name for name in ("text", "first", "second") if name in examples[0]]
-    return {
-        **{name: [one[name] for one in examples] for name in names},
-        "label": [labels.index(one["label"]) for one in examples],
-    }
+    if isinstance(usage, Number):
+        learned: list[Any] = [(one["score"] - usage.mean) / usage.deviation for one in examples]
+    else:
+        learned = [usage.labels.index(one["label"]) for one in examples]
+    return {**{name: [one[name] for one in examples] for name in names}, "label": learned}
 
 
-def of_classes(
+def of_task(
     examples: Examples,
     folder: Path,
     settings: Finetuning,
@@ -103,9 +106,9 @@ def of_classes(
     paddings: Sequence[Padding] = PADDINGS,
     head: Head = "pooler",
 ) -> list[Record]:
-    """Speed and accuracy, a seed a run, against each way of padding."""
+    """Speed and the task's own score, a seed a run, against each way of padding."""
     ours = Ours(BertEncoder(load_model(folder), workers=count), examples, settings, count, clock)
-    train, dev = columns(examples.train, ours.labels), columns(examples.dev, ours.labels)
+    train, dev = columns(examples.train, ours.usage), columns(examples.dev, ours.usage)
     length = int(examples.manifest["length"])
     peers = [Script(folder, train, dev, settings, length, padding, clock, head) for padding in paddings]
     own, others = list[Run](), [list[Run]() for _ in peers]
@@ -122,7 +125,7 @@ def of_classes(
         records += [
             record(case, "training, examples/s", [(trained / a.training, trained / b.training) for a, b in pairs]),
             record(case, "prediction, examples/s", [(told / a.prediction, told / b.prediction) for a, b in pairs]),
-            record(case, "accuracy", [(ours.accuracy(a.logits), ours.accuracy(b.logits)) for a, b in pairs], digits=4),
+            record(case, ours.metric, [(ours.score(a.logits), ours.score(b.logits)) for a, b in pairs], digits=4),
         ]
     return records
 
@@ -150,13 +153,14 @@ def of_features(examples: Examples, folder: Path, rounds: int, clock: Clock) -> 
 
 
 def record(case: str, metric: str, runs: Sequence[tuple[float, float]], digits: int = 1) -> Record:
-    """Of (ours, peer) in neighbouring runs: medians, and the median of the runs' ratios."""
+    """Of (ours, peer) in neighbouring runs: medians, and the median of the runs' ratios, none where a peer is 0."""
+    ratios = [one / other for one, other in runs if other]
     return {
         "case": case,
         "metric": metric,
         "ours": round(statistics.median(one for one, _ in runs), digits),
         "peer": round(statistics.median(other for _, other in runs), digits),
-        "ratio": round(statistics.median(one / other for one, other in runs), 3),
+        "ratio": round(statistics.median(ratios), 3) if len(ratios) == len(runs) else None,
         "runs": [[round(one, digits), round(other, digits)] for one, other in runs],
     }
 
@@ -164,7 +168,8 @@ def record(case: str, metric: str, runs: Sequence[tuple[float, float]], digits: 
 def shown(records: Sequence[Record]) -> Sequence[Record]:
     """Print them."""
     for one in records:
-        print(f"{one['case']}: {one['ours']:,} against {one['peer']:,} {one['metric']}, x{one['ratio']}", flush=True)
+        ratio = "" if one["ratio"] is None else f", x{one['ratio']}"
+        print(f"{one['case']}: {one['ours']:,} against {one['peer']:,} {one['metric']}{ratio}", flush=True)
     return records
 
 
@@ -188,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few examples, two epochs, three seeds")
     parser.add_argument("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help="default $FIRTH_DATA")
-    parser.add_argument("--task", help="official sets of texts or pairs with classes, with commas; default glue/mrpc")
+    parser.add_argument("--task", help="official sets, with commas; default glue/mrpc")
     parser.add_argument("--examples", type=int, help="to train on, a seeded subset; default 192 (quick) or all")
     parser.add_argument("--epochs", type=int, help="default 2 (quick) or 3")
     parser.add_argument("--learning-rate", type=float, default=5e-5)
@@ -234,7 +239,7 @@ def main() -> None:
         records += shown(of_features(examples_of("squad", "disflqa", spans, **SQUAD_WINDOW), folder, seeds, clock))
     for task in (options.task or "glue/mrpc").split(","):
         examples = examples_of(task, "boolq", texts, **few)
-        records += shown(of_classes(examples, folder, settings, seeds, options.threads, clock, paddings, options.head))
+        records += shown(of_task(examples, folder, settings, seeds, options.threads, clock, paddings, options.head))
     write(records, options.json)
 
 

@@ -91,6 +91,7 @@ def parser_of() -> argparse.ArgumentParser:
     parser.add_argument(
         "--subset", action="append", default=[], metavar="SET=EXAMPLES", help="other than that of one set, repeatable"
     )
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of fine-tuning and answering")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cells", type=Path, default=Path(".firth/cells"), help="where finished trainings are kept")
     parser.add_argument("--quick", action="store_true", help="MRPC and RTE, 500 examples, two seeds")
@@ -120,6 +121,7 @@ def main() -> None:
             "reference": load_params(PARAMS).evaluation.reference,
             "seeds": list(range(1, options.seeds + 1)),
             "finetuning": Finetuning(learning_rate=options.learning_rate, epochs=options.epochs),
+            "precision": options.precision,
             "threads": options.threads,
         }
     )

@@ -61,7 +61,8 @@ class Script:
         self.head = head
         self.tokenizer = tokenizer_of(folder)
         self.train, self.dev = self._cut(train), self._cut(dev)
-        self.labels = len(set(train["label"]))
+        of_classes = isinstance(train["label"][0], int)
+        self.labels = len(set(train["label"])) if of_classes else 1
 
     def run(self, seed: int) -> Run:
         """Train and predict."""
@@ -132,12 +133,17 @@ class MeanOfTokens(nn.Module):
     def forward(
         self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor, labels: Tensor
     ) -> dict[str, Tensor]:
-        """`loss` () and `logits` (N, labels). Trainer takes the names of what it hands over from this signature."""
+        """`loss` (), the squared error where there is one output, and `logits` (N, labels).
+
+        Trainer takes the names of what it hands over from this signature.
+        """
         tokens = self.encoder(  # (N, L, width)
             input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=attention_mask
         ).last_hidden_state
         there = attention_mask.unsqueeze(-1).to(tokens.dtype)  # (N, L, 1)
         logits = self.classifier(self.dropout((tokens * there).sum(dim=1) / there.sum(dim=1)))
+        if logits.shape[1] == 1:
+            return {"loss": nn.functional.mse_loss(logits[:, 0], labels), "logits": logits}
         return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
 
 

@@ -34,18 +34,20 @@ def test_ratios_are_of_neighbouring_runs() -> None:
     found = record("case", "examples/s", [(10.0, 5.0), (30.0, 20.0), (20.0, 5.0)])
     assert (found["ours"], found["peer"], found["ratio"]) == (20.0, 5.0, 2.0)
     assert found["runs"] == [[10.0, 5.0], [30.0, 20.0], [20.0, 5.0]]
+    nothing = record("case", "matthews", [(0.2, 0.1), (0.1, 0.0)])
+    assert (nothing["ours"], nothing["ratio"]) == (0.2, None)
 
 
 @pytest.mark.parametrize(("kind", "names"), [("text", ["text"]), ("pair", ["first", "second"])])
 def test_the_peer_learns_the_classes_that_we_learn(tmp_path: Path, kind: str, names: list[str]) -> None:
     examples = made_examples(tmp_path, kind, draw(kind, 20, 1), draw(kind, 10, 2))
     ours = Ours(BertEncoder(bert()), examples, Finetuning(epochs=1), 1, time.perf_counter)
-    train, dev = columns(examples.train, ours.labels), columns(examples.dev, ours.labels)
+    train, dev = columns(examples.train, ours.usage), columns(examples.dev, ours.usage)
     assert list(train) == list(dev) == [*names, "label"]
     assert train["label"] == ours.targets.classes.tolist()
     right = np.eye(2, dtype=np.float32)[dev["label"]]
-    assert ours.accuracy(right) == 1.0
-    assert ours.accuracy(right[:, ::-1]) == 0.0
+    assert ours.score(right) == 1.0
+    assert ours.score(right[:, ::-1]) == 0.0
     run = ours.run(1)
     assert run.training > 0
     assert run.prediction > 0
@@ -62,20 +64,34 @@ def test_with_the_mean_of_tokens_both_sides_are_one_model(tmp_path: Path) -> Non
     ours = Ours(BertEncoder(load_model(folder)), examples, Finetuning(epochs=1), 1, time.perf_counter)
     theirs = MeanOfTokens(AutoModel.from_pretrained(folder, add_pooling_layer=False), 2).eval()
     tokenizer = tokenizer_of(folder)
-    pairs = columns(examples.dev, ours.labels)
+    pairs = columns(examples.dev, ours.usage)
     batch = tokenizer(pairs["first"], pairs["second"], padding=True, return_tensors="pt")
     with torch.inference_mode():
         logits = theirs(labels=torch.tensor(pairs["label"]), **batch)["logits"].numpy()
     found = ours.encoder.features_of(ours.encoder.bert.model.encoder, ours.dev, theirs.classifier)
     np.testing.assert_allclose(found, logits, atol=1e-5)
-    train = columns(examples.train, ours.labels)
+    train = columns(examples.train, ours.usage)
     script = Script(folder, train, pairs, Finetuning(epochs=1), 64, PADDINGS[1], head="mean")
     assert script.run(1).logits.shape == (10, 2)
 
 
-def test_only_classes_are_compared(tmp_path: Path) -> None:
+def test_the_peer_learns_the_numbers_that_we_learn(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    write_hf(bert(), folder)
     examples = made_examples(tmp_path, "number", draw("number", 20, 1), draw("number", 10, 2))
-    with pytest.raises(FirthError, match="classes of texts and of pairs"):
+    ours = Ours(BertEncoder(load_model(folder)), examples, Finetuning(epochs=1), 1, time.perf_counter)
+    train, dev = columns(examples.train, ours.usage), columns(examples.dev, ours.usage)
+    np.testing.assert_allclose(train["label"], ours.targets.numbers, atol=1e-6)
+    assert ours.metric == "pearson_spearman"
+    assert ours.score(np.array(dev["label"], np.float32)[:, None]) == pytest.approx(1.0)
+    for head in ("pooler", "mean"):
+        script = Script(folder, train, dev, Finetuning(epochs=1), 64, PADDINGS[1], head=head)
+        assert script.run(1).logits.shape == ours.run(1).logits.shape == (10, 1)
+
+
+def test_spans_are_not_compared(tmp_path: Path) -> None:
+    examples = made_examples(tmp_path, "span", draw("span", 20, 1), draw("span", 10, 2))
+    with pytest.raises(FirthError, match="classes of texts and of pairs, and numbers, are compared here"):
         Ours(BertEncoder(bert()), examples, Finetuning(epochs=1), 1, time.perf_counter)
 
 
