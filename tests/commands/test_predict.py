@@ -127,6 +127,21 @@ def test_endings_in_columns_and_the_next_best(models: Path, place: Path) -> None
         assert all(one["best"][0]["prediction"] == one["prediction"] for one in found)
 
 
+def test_what_is_longer_than_a_model_reads_is_said(models: Path, place: Path) -> None:
+    long, short = "the film " * 60, "the film"
+    for kind, rows in (
+        ("text", [{"text": long}, {"text": short}, {"text": long}]),
+        ("pair", [{"first": short, "second": long}, {"first": long, "second": short}, {"first": short, "second": ""}]),
+        ("tagging", [{"tokens": long.split()}, {"tokens": short.split()}, {"tokens": long.split()}]),
+        ("choice", [{"context": long, "endings": ["a", "b"]}, {"context": "x", "endings": [short, long]}]),
+    ):
+        (place / "in.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+        said = predict("-m", models / kind, "-i", "in.jsonl", "-o", "out.jsonl", "--batch", 2)
+        assert "2 rows have more than 32 tokens: what is behind them was not read" in said.stderr, kind
+    (place / "in.jsonl").write_text(json.dumps({"text": short}) + "\n")
+    assert "tokens: what" not in predict("-m", models / "text", "-i", "in.jsonl", "-o", "out.jsonl").stderr
+
+
 def test_a_plain_bert_fills_and_encodes(models: Path, place: Path) -> None:
     texts = ["the film is [MASK] .", "[MASK] and [MASK]"]
     (place / "in.txt").write_text("\n".join(texts) + "\n")

@@ -83,6 +83,13 @@ def test_columns_get_the_predicted_tag(models: Path, place: Path) -> None:
         assert [not line for line in found] == [not line for line in given]
 
 
+def test_a_sentence_that_is_longer_than_the_model_reads_is_said(models: Path, place: Path) -> None:
+    (place / "in.conll").write_text("film\n" * 100 + "\nfilm\n")
+    said = predict("-m", models / "tagging", "-i", "in.conll", "-o", "out.txt")
+    assert "1 row has more than 32 tokens: what is behind them was not read" in said.stderr
+    assert len((place / "out.txt").read_text().splitlines()) == 102
+
+
 def test_tags_are_written_in_the_files_own_scheme_and_scored(models: Path, place: Path) -> None:
     """IOB1 begins with I-: the tags of words that are right are to be the same."""
     dev = draw("tagging", 30, 2)

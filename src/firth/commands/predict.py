@@ -101,8 +101,7 @@ def predict(
     if unknown := [name for name in fields if name not in predictor.fields]:
         raise FirthError(f"--field {unknown[0]}: this model reads {', '.join(predictor.fields)}")
     rows = run.predict_file(predictor, input_, output, fields, batch)
-    for note in predictor.notes():
-        print(note, file=sys.stderr)
+    _note(predictor)
     print(f"{output}: {rows} {'row' if rows == 1 else 'rows'}" + ("" if rows else f"; {input_} is empty"))
 
 
@@ -118,8 +117,14 @@ def _official(
     formats.check_kind(source, form, predictor.kind)
     answer = squad.predict_questions if form == "squad" else columns.predict_columns
     count = answer(predictor, source, target, batch)
+    _note(predictor)
     one, several = formats.UNITS[form]
     print(f"{target}: {count} {one if count == 1 else several}" + ("" if count else f"; {source} is empty"))
+
+
+def _note(predictor: Predictor) -> None:
+    for note in predictor.notes():
+        print(note, file=sys.stderr)
 
 
 def _fields(given: list[str]) -> dict[str, list[str]]:

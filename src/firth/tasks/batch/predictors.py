@@ -12,6 +12,7 @@ from firth.bert.folder import Bert
 from firth.encode import use
 from firth.errors import DataError, FirthError
 from firth.records import kind_of, no_field, tidy
+from firth.tasks.batch.unread import Unread
 from firth.tasks.kept import predicting
 from firth.tasks.kept.folder import Kept
 from firth.vectors.unknown import UnknownWordError
@@ -61,6 +62,7 @@ class Task:
         self.usages = [one.usage for one in (kept, *beside)]
         self._kept, self._best, self._beside = kept, best or 0, beside
         self._blank = 0
+        self._unread = Unread()
         prediction: Mapping[str, pa.DataType] = {
             "text": {"prediction": TEXT, "probability": NUMBER},
             "pair": {"prediction": TEXT, "probability": NUMBER},
@@ -78,14 +80,15 @@ class Task:
 
     def answers(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """See `firth.tasks.kept.predicting`."""
-        found = predicting.predict(self._kept, records, self._best, self._beside)
+        with self._unread.block() as seen:
+            found = predicting.predict(self._kept, records, self._best, self._beside, seen)
         self._blank += sum(answer == self._kept.usage.nothing for answer in found)
         return [{name: answer.get(name) for name in self.columns} for answer in found]
 
     def notes(self) -> list[str]:
-        """How many rows had no text."""
+        """How many rows had no text, or more than is read."""
         what = "1 row has" if self._blank == 1 else f"{self._blank} rows have"
-        return [f"{what} no text, and so no answer"] if self._blank else []
+        return [*([f"{what} no text, and so no answer"] if self._blank else []), *self._unread.notes()]
 
 
 class _OfBert:

@@ -6,7 +6,7 @@ a record's labels, a number in its own measure, endings, words, and for spans st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
@@ -41,12 +41,19 @@ def labels_of(kept: Kept) -> list[str]:
     return sorted(kept.usage.labels) if isinstance(kept.usage, TextLabels | Tags) else []
 
 
-def answers(models: Sequence[Kept], records: Sequence[Record], best: int) -> list[Answer]:
-    """As `Usage.answers` of the first model, with the mean outputs of all: `check_together` must have passed."""
+def answers(
+    models: Sequence[Kept], records: Sequence[Record], best: int, seen: Callable[[Reading], None] | None = None
+) -> list[Answer]:
+    """As `Usage.answers` of the first model, with the mean outputs of all: `check_together` must have passed.
+
+    `seen` is told how each model has read the records.
+    """
     usage = models[0].usage
     outputs: list[Output] = []
     for kept in models:
         reading = kept.usage.read(kept.encoder, records)
+        if seen is not None:
+            seen(reading)
         outputs.append((kept.model.logits(reading), reading))
     if isinstance(usage, Span):
         found = _spans(outputs, records, max(1, best))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from firth.errors import DataError
 from firth.records import kind_of, no_field, tidy
+from firth.tasks.encoders.reading import Reading
 from firth.tasks.kept import ensemble
 from firth.tasks.kept.folder import Kept
 from firth.tasks.usages.usage import Answer, Record
@@ -15,7 +16,13 @@ LISTS = {"tokens": 0, "endings": 2, "before": 0, "after": 0}
 """Fields that hold texts in the plural, and how many they have at least."""
 
 
-def predict(kept: Kept, records: Sequence[Record], best: int = 0, beside: Sequence[Kept] = ()) -> list[Answer]:
+Seen = Callable[[Reading], None]
+"""Told how a model has read the records."""
+
+
+def predict(
+    kept: Kept, records: Sequence[Record], best: int = 0, beside: Sequence[Kept] = (), seen: Seen | None = None
+) -> list[Answer]:
     """One answer for each record, in order; records without text get one that says nothing (`Usage.nothing`).
 
     Args:
@@ -24,6 +31,7 @@ def predict(kept: Kept, records: Sequence[Record], best: int = 0, beside: Sequen
             `tokens`; or `context`, `endings`. Other fields are passed over.
         best: above 0, the so many best answers of each record stand in its answer as `best`, where there are several.
         beside: further models of the same question, whose outputs are averaged with its own.
+        seen: told what each model has read of the records that have text: `Reading.cut` says what it has not.
 
     Returns:
         `prediction`: a label, a number, an ending's number, the tags in a list, or an answer's text. With it for text,
@@ -35,9 +43,11 @@ def predict(kept: Kept, records: Sequence[Record], best: int = 0, beside: Sequen
     if filled:
         chosen = [records[number] for number in filled]
         if beside:
-            found = ensemble.answers([kept, *beside], chosen, best)
+            found = ensemble.answers([kept, *beside], chosen, best, seen)
         else:
             reading = usage.read(kept.encoder, chosen)
+            if seen is not None:
+                seen(reading)
             found = usage.answers(kept.model.logits(reading), reading, chosen, best)
         for number, answer in zip(filled, found, strict=True):
             answers[number] = answer
