@@ -19,9 +19,9 @@ from firth.tasks.evaluation.cells import bert_identity, vectors_identity
 from firth.tasks.evaluation.cut import cut_details, cut_in_words
 from firth.tasks.examples.files import Examples
 from firth.tasks.learning.bilstm import Network, Tokens, train_bilstm
+from firth.tasks.learning.descent import Group
 from firth.tasks.learning.finetune import finetune
 from firth.tasks.learning.heads import Targets, train_head
-from firth.tasks.learning.joint import Group
 from firth.tasks.learning.models import BiLSTMOnStates, BiLSTMOnVectors, LinearOnFeatures, LinearOnTuned, Model
 from firth.tasks.learning.stopping import BestEpoch, Learned
 from firth.tasks.learning.table import Table

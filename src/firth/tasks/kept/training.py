@@ -11,8 +11,8 @@ from firth.tasks.encoders.reading import Reading
 from firth.tasks.encoders.static import StaticEncoder
 from firth.tasks.kept.forms import Form
 from firth.tasks.learning.bilstm import train_bilstm
+from firth.tasks.learning.descent import Group
 from firth.tasks.learning.heads import Targets, train_head
-from firth.tasks.learning.joint import Group
 from firth.tasks.learning.models import BiLSTMOnStates, BiLSTMOnVectors, LinearOnFeatures, LinearOnTuned, Model
 from firth.tasks.learning.table import Table
 from firth.tasks.learning.tokens import ContextualTokens, Moments, StaticTokens

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from firth.config.usages import BiLSTM as Settings
 from firth.tasks.encoders.reading import Floats, Integers, Reading
 from firth.tasks.encoders.rows import MULTIPLE, Form, Layout, joined, padded
+from firth.tasks.learning.descent import Group
 from firth.tasks.learning.heads import Targets, new_head
-from firth.tasks.learning.joint import Group, all_outputs, train_jointly
+from firth.tasks.learning.joint import all_outputs, train_jointly
 
 
 class Tokens(Protocol):

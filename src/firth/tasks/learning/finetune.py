@@ -30,7 +30,7 @@ from firth.tasks.encoders.contextual import BertEncoder
 from firth.tasks.encoders.reading import Floats, Reading
 from firth.tasks.encoders.sequences import tokens_of
 from firth.tasks.learning.batches import shuffled
-from firth.tasks.learning.divergence import check_finite
+from firth.tasks.learning.descent import Descent, Group
 from firth.tasks.learning.heads import Targets, new_head
 
 CLIP = 1.0
@@ -85,36 +85,23 @@ def finetune(
         head.load_state_dict(start.state_dict())
     head.to(encoder.device.kind)
     parameters = [*model.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
-            {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
-        ],
-        lr=settings.learning_rate,
-        fused=True,
-    )
+    groups = [
+        Group([p for p in parameters if p.dim() > 1], settings.learning_rate, settings.weight_decay, rate_from),
+        Group([p for p in parameters if p.dim() == 1], settings.learning_rate, 0.0, rate_from),
+    ]
     steps = settings.epochs * -(-len(targets.usable) // settings.batch)
-    warmup = round(steps * settings.warmup)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: (step + 1) / warmup if step < warmup else (steps - step) / max(1, steps - warmup)
-    )
+    title = f"{encoder.title}: fine-tuning"
+    descent = Descent(groups, steps, title, warmup=round(steps * settings.warmup), clip=CLIP)
     finetuned = Finetuned(encoder, model, head)
     sizes = np.array([tokens_of(one) for one in reading.inputs], np.int64)
-    title, rates = f"{encoder.title}: fine-tuning", {rate_from: settings.learning_rate}
     with _chance(encoder.device), Meter(title, steps, "steps") as meter:
         torch.manual_seed(seed)  # dropout draws from torch's own generator
         for epoch in range(1, settings.epochs + 1):
             model.train()
             for batch in shuffled(targets.usable, sizes, settings.batch, generator):
-                optimizer.zero_grad()
                 rows = encoder.forward(model, [reading.inputs[number] for number in batch], packed=True)
-                loss = targets.loss(head(dropout(rows)), batch, reading)
-                loss.backward()  # type: ignore[no-untyped-call]
-                norm = nn.utils.clip_grad_norm_(parameters, CLIP)
-                check_finite(loss.item(), norm.item(), title, int(meter.done) + 1, rates)
-                optimizer.step()
-                schedule.step()
-                meter.advance(1, f"loss {loss.item():.3f}")
+                loss = descent.step(targets.loss(head(dropout(rows)), batch, reading))
+                meter.advance(1, f"loss {loss:.3f}")
             model.eval()
             if after_epoch is not None and _told(after_epoch, finetuned, epoch):
                 break

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from firth.config.usages import Head
 from firth.tasks.encoders.reading import Floats, Integers, Reading
+from firth.tasks.learning.descent import Descent, Group
 
 
 class Targets(Protocol):
@@ -115,6 +116,9 @@ def train_head(features: Floats, reading: Reading, targets: Targets, settings: H
     """Train on `features` (rows, width) with AdamW and a rate that falls linearly to 0; one seed, one head.
 
     The seed chooses the first weights, which inputs share a batch, and the order of batches in each epoch.
+
+    Raises:
+        DivergedError: the loss or its gradient is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     rows = torch.from_numpy(features)
@@ -124,16 +128,13 @@ def train_head(features: Floats, reading: Reading, targets: Targets, settings: H
     order = targets.usable[torch.randperm(len(targets.usable), generator=generator).numpy()]
     batches = [order[start : start + settings.batch] for start in range(0, len(order), settings.batch)]
     picked = [(rows[torch.from_numpy(rows_of(reading, batch))] - mean) / scale for batch in batches]
-    optimizer = torch.optim.AdamW(linear.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    steps = settings.epochs * len(batches)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / steps)
+    own = Group(
+        list(linear.parameters()), settings.learning_rate, settings.weight_decay, "evaluation.head.learning_rate"
+    )
+    descent = Descent([own], settings.epochs * len(batches), "a head on frozen features")
     for _ in range(settings.epochs):
         for number in torch.randperm(len(batches), generator=generator).tolist():
-            optimizer.zero_grad()
-            loss = targets.loss(linear(picked[number]), batches[number].tolist(), reading)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
+            descent.step(targets.loss(linear(picked[number]), batches[number].tolist(), reading))
     return FrozenHead(linear, mean, scale)
 
 

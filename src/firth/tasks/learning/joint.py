@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,23 +11,13 @@ from torch import Tensor, nn
 from firth.progress import Meter
 from firth.tasks.encoders.reading import Floats, Integers, Reading
 from firth.tasks.learning.batches import shuffled
-from firth.tasks.learning.divergence import check_finite
+from firth.tasks.learning.descent import Descent, Group
 from firth.tasks.learning.heads import Targets
 
 CLIP = 5.0
 """Largest norm of a gradient."""
 AT_ONCE = 4096
 """Tokens, padding included, that are read at a time when nothing is trained."""
-
-
-class Group(NamedTuple):
-    """Parameters that are trained alike."""
-
-    parameters: Sequence[nn.Parameter]
-    learning_rate: float
-    weight_decay: float
-    setting: str
-    """Which parameter sets the learning rate, for a message."""
 
 
 def train_jointly(
@@ -60,24 +49,14 @@ def train_jointly(
     Raises:
         DivergedError: the loss or its gradient is not finite.
     """
-    settings = [{"params": list(g.parameters), "lr": g.learning_rate, "weight_decay": g.weight_decay} for g in groups]
-    optimizer = torch.optim.AdamW(settings, fused=True)
-    parameters = [parameter for group in groups for parameter in group.parameters]
-    rates = {group.setting: group.learning_rate for group in groups}
     steps = epochs * -(-len(targets.usable) // batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / steps)
+    descent = Descent(groups, steps, title, clip=CLIP)
     network.train()
     with Meter(title, steps, "steps") as meter:
         for _ in range(epochs):
             for numbers in shuffled(targets.usable, sizes, batch, generator):
-                optimizer.zero_grad()
-                loss = targets.loss(outputs(numbers), numbers, reading)
-                loss.backward()  # type: ignore[no-untyped-call]
-                norm = nn.utils.clip_grad_norm_(parameters, CLIP)
-                check_finite(loss.item(), norm.item(), title, int(meter.done) + 1, rates)
-                optimizer.step()
-                schedule.step()
-                meter.advance(1, f"loss {loss.item():.3f}")
+                loss = descent.step(targets.loss(outputs(numbers), numbers, reading))
+                meter.advance(1, f"loss {loss:.3f}")
     network.eval()
 
 

@@ -13,8 +13,9 @@ from firth.config.usages import Head
 from firth.tasks.encoders.bags import Words, mean_rows
 from firth.tasks.encoders.reading import Floats, Integers, Reading
 from firth.tasks.encoders.static import StaticEncoder
+from firth.tasks.learning.descent import Group
 from firth.tasks.learning.heads import Targets, new_head
-from firth.tasks.learning.joint import Group, all_outputs, train_jointly
+from firth.tasks.learning.joint import all_outputs, train_jointly
 from firth.tasks.learning.table import Table
 
 
