@@ -17,6 +17,7 @@ from firth.tasks.encoders.contextual import BertEncoder
 from firth.tasks.encoders.sources import Source
 from firth.tasks.encoders.static import StaticEncoder
 from firth.tasks.evaluation.score import Scored, score_task, summary
+from firth.tasks.learning.divergence import DivergedError
 from firth.tasks.learning.finetune import finetune
 from firth.tasks.learning.heads import SpanTargets, train_head
 from firth.tasks.usages.problems import problem_of
@@ -189,3 +190,15 @@ def test_features_without_spread_do_no_harm(tmp_path: Path) -> None:
     features = np.concatenate([encoder.features(train), np.full((60, 2), 1e6, np.float32)], axis=1)
     head = train_head(features, train, problem.targets(train), Head(), 1)
     assert np.isfinite(head.logits(features)).all()
+
+
+def test_a_head_on_features_that_are_no_numbers_is_refused(tmp_path: Path) -> None:
+    examples = examples_of(tmp_path, "text", draw("text", 60, 1), draw("text", 30, 2))
+    encoder = StaticEncoder(vectors())
+    problem = problem_of(examples)
+    train = problem.read(encoder, examples.train)
+    features = np.full((60, 2), np.inf, np.float32)
+    with pytest.raises(
+        DivergedError, match=r"a head on frozen features diverged at step 1: the loss is nan; lower eva"
+    ):
+        train_head(features, train, problem.targets(train), Head(), 1)
