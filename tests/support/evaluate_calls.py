@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from tests.support.usage_examples import draw
 from typer.testing import CliRunner, Result
-from usage_examples import draw
 
 from firth.cli import app
 from firth.errors import FirthError
