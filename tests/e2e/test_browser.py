@@ -230,7 +230,7 @@ def test_the_loss_is_drawn_over_words_seen(asked: Asked, served: Served, page: P
 
 
 def test_the_registry_tells_aliases_and_the_decision(asked: Asked, served: Served, page: Page, pictures: Path) -> None:
-    listed = json.loads(served.clone.run("firth", "models", "--json"))
+    listed = served.clone.answer("firth", "models", "--json")
     run = served.training("skipgram", asked.flow_run, WINDOW)
     (ours,) = [row for row in listed if row["run_id"] == run["id"]]
     page.goto(f"{served.mlflow}/#/models")

@@ -77,7 +77,7 @@ def test_the_demo_ends_with_champions_a_report_and_what_to_try_next(demo: Demo) 
     assert len(re.findall(r"^  firth \S+", demo.output.split("next:")[1], re.M)) == 3
     # live: the trainings said how far they were, how fast, and how long it would still take
     assert re.search(r"word2vec@skipgram: .* words \(\d+%\), .* words/s, left \d+:\d\d, loss", demo.output)
-    listed = json.loads(demo.clone.run("firth", "models", "--json"))
+    listed = demo.clone.answer("firth", "models", "--json")
     champions = {row["name"] for row in listed if "champion" in row["aliases"]}
     assert champions == set(MODELS.values())
 
@@ -132,7 +132,7 @@ def test_a_second_clone_reproduces_every_hash_with_dvc_alone(demo: Demo, second:
     second.run("dvc", "repro", minutes=30)
     assert outputs(second.folder) == outputs(demo.clone.folder)
     # a clone that only ever ran DVC can promote too: its runs come from the outputs
-    verdicts = json.loads(second.run("firth", "promote", "--json"))
+    verdicts = second.answer("firth", "promote", "--json")
     assert {item["verdict"] for item in verdicts} == {"promoted"}
 
 
@@ -304,7 +304,7 @@ def test_help_answers_at_once(demo: Demo) -> None:
 
 def champion(clone: Clone, name: str) -> str:
     """Version behind @champion."""
-    listed = json.loads(clone.run("firth", "models", "--json"))
+    listed = clone.answer("firth", "models", "--json")
     [version] = [row["version"] for row in listed if row["name"] == name and "champion" in row["aliases"]]
     return str(version)
 
@@ -316,10 +316,10 @@ def test_a_worse_model_is_refused_with_its_reason(demo: Demo) -> None:
     worse = clone.run("firth", "run", *(part for key in short for part in ("--set", key)))
     assert verdicts(worse) == {"skipgram": "refused", "cbow": "refused", "bert": "unchanged"}, worse
     assert re.search(r"wordsim353 \S+ is below the minimum", gate(worse)["skipgram"][1])
-    listed = json.loads(clone.run("firth", "models", "--json"))
+    listed = clone.answer("firth", "models", "--json")
     assert [row for row in listed if row["name"] == "word2vec-skipgram" and row["verdict"] == "refused"]
     assert champion(clone, "word2vec-skipgram") == before
-    found = json.loads(clone.run("firth", "lineage", "word2vec-skipgram@challenger", "--json"))
+    found = clone.answer("firth", "lineage", "word2vec-skipgram@challenger", "--json")
     assert found["verdict"] == "refused"
 
 
@@ -345,7 +345,7 @@ def test_a_better_model_is_promoted_and_a_rollback_restores(demo: Demo, second: 
     [("word2vec-skipgram", {"words"}), ("bert", {"wordpiece", "tokenize", "examples@boolq"})],
 )
 def test_lineage_walks_back_to_the_bytes(demo: Demo, model: str, behind: set[str]) -> None:
-    found = json.loads(demo.clone.run("firth", "lineage", f"{model}@champion", "--json"))
+    found = demo.clone.answer("firth", "lineage", f"{model}@champion", "--json")
     assert found["commit"] == demo.commit
     assert not found["dirty"]
     made = outputs(demo.clone.folder)
