@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import torch
@@ -14,7 +16,10 @@ from firth.bert.data.packing import PackedBatch
 from firth.config.bert import Bert
 from firth.errors import ConfigError
 from firth.training.place import Place
-from firth.training.products import fast_products
+from firth.training.products import bfloat16_cost, fast_products
+
+SLOW = 2.0
+"""Times as long as in float32: from there on bfloat16 on a CPU is told to be slow."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Device:
         if settings.accelerator == "cuda" and not available:
             raise ConfigError("bert.accelerator is cuda, but torch finds no CUDA device here; set it to cpu or auto")
         kind: Literal["cpu", "cuda"] = "cuda" if available and settings.accelerator != "cpu" else "cpu"
+        say_slow_bfloat16(kind, settings.precision, "bert.precision")
         place = place or Place()
         if kind == "cpu" or place.count == 1:
             return cls(kind, settings.precision)
@@ -86,3 +92,14 @@ class Device:
                 torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
                 torch.use_deterministic_algorithms(before[1])
                 torch.set_num_threads(before[0])
+
+
+@cache
+def say_slow_bfloat16(kind: Literal["cpu", "cuda"], precision: Literal["fp32", "bf16"], key: str) -> None:
+    """One line, once a process, where `key` asks a CPU for bf16 that has no instructions for it."""
+    if kind == "cpu" and precision == "bf16" and (cost := bfloat16_cost()) > SLOW:
+        print(
+            f"{key} is bf16, but this CPU multiplies in it {cost:.0f} times more slowly than in fp32: set it to fp32",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 
-from firth.bert.pretraining.device import Device
+from firth.bert.pretraining.device import Device, say_slow_bfloat16
 from firth.config.usages import Evaluation
 from firth.errors import ConfigError
 
@@ -20,4 +22,6 @@ def device_of(settings: Evaluation) -> Device:
     available = torch.cuda.is_available()
     if settings.accelerator == "cuda" and not available:
         raise ConfigError("evaluation.accelerator is cuda, but torch finds no CUDA device here; set it to cpu or auto")
-    return Device("cuda" if available and settings.accelerator != "cpu" else "cpu", settings.precision)
+    kind: Literal["cpu", "cuda"] = "cuda" if available and settings.accelerator != "cpu" else "cpu"
+    say_slow_bfloat16(kind, settings.precision, "evaluation.precision")
+    return Device(kind, settings.precision)
