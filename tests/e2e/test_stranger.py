@@ -1,4 +1,4 @@
-"""What a stranger sees on a fresh clone: the demo, the second time, another clone, one parameter changed, a kill."""
+"""What a stranger sees on a fresh clone: the demo, the second time, wrong input, where models come from, a stop."""
 
 from __future__ import annotations
 
@@ -15,54 +15,20 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from tests.support.stranger import Clone, Demo
+from tests.support.clone_runs import (
+    ALL,
+    MODELS,
+    TASKS,
+    outputs,
+    states,
+    trainer,
+    verdicts,
+)
+from tests.support.stranger import Demo
 
 pytestmark = pytest.mark.system
 
 TEXT_STAGES = ("ingest", "validate", "examples", "prepare", "words", "wordpiece", "tokenize")
-TASKS = ("snippets", "boolq", "disflqa", "ner")
-SCORED = {f"tasks@{task}" for task in TASKS}
-ALL = SCORED | {
-    *(f"{stage}@{corpus}" for stage in ("ingest", "validate") for corpus in ("wikipedia", "boolq", "news")),
-    *(f"examples@{task}" for task in TASKS),
-    *("prepare", "words", "word2vec@skipgram", "word2vec@cbow", "word-tasks"),
-    *("wordpiece", "tokenize", "bert", "report"),
-}
-STATIC_ONLY = "evaluation.encoders=[skipgram, cbow]"
-"""Makes the tasks quick, where a test is not about them."""
-
-
-def outputs(folder: Path) -> dict[str, dict[str, str]]:
-    """stage -> output path -> md5, out of dvc.lock."""
-    lock = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))
-    return {
-        stage: {out["path"]: out["md5"] for out in entry.get("outs", [])} for stage, entry in lock["stages"].items()
-    }
-
-
-def states(output: str) -> dict[str, str]:
-    """stage -> done | up to date | …, out of the table that a run ends with."""
-    rows = re.findall(
-        r"^((?:ingest|validate|examples|word2vec|tasks)@\w+|prepare|words|word-tasks|wordpiece|tokenize|bert|report)"
-        r"  +(\S.*?)(?:  +.*)?$",
-        output,
-        re.M,
-    )
-    return dict(rows)
-
-
-MODELS = {"skipgram": "word2vec-skipgram", "cbow": "word2vec-cbow", "bert": "bert"}
-"""Models of the pipeline and their names in the registry."""
-
-
-def gate(output: str) -> dict[str, tuple[str, str]]:
-    """model -> verdict and the rest of its line, out of what a run says last."""
-    found = re.findall(r"^gate +(\w+): (promoted|refused|unchanged)[:,] (.*)$", output, re.M)
-    return {model: (verdict, rest) for model, verdict, rest in found}
-
-
-def verdicts(output: str) -> dict[str, str]:
-    return {model: verdict for model, (verdict, _) in gate(output).items()}
 
 
 def test_the_demo_ends_with_champions_a_report_and_what_to_try_next(demo: Demo) -> None:
@@ -127,123 +93,6 @@ def test_a_second_demo_says_that_everything_is_up_to_date(demo: Demo) -> None:
     assert took < 120, f"{took:.0f} s, where an idle machine takes under 40"
 
 
-def test_a_second_clone_reproduces_every_hash_with_dvc_alone(demo: Demo, second: Clone) -> None:
-    (second.folder / "dvc.lock").unlink()
-    second.run("dvc", "repro", minutes=30)
-    assert outputs(second.folder) == outputs(demo.clone.folder)
-    # a clone that only ever ran DVC can promote too: its runs come from the outputs
-    verdicts = second.answer("firth", "promote", "--json")
-    assert {item["verdict"] for item in verdicts} == {"promoted"}
-
-
-def test_a_changed_window_reruns_word2vec_and_what_follows(demo: Demo) -> None:
-    clone = demo.clone
-    before = (clone.git("status", "--porcelain"), outputs(clone.folder), (clone.folder / "params.yaml").read_bytes())
-    output = clone.run("firth", "run", "--set", "word2vec.window=2", "--set", STATIC_ONLY, "--no-promote", minutes=15)
-    ran = {stage for stage, state in states(output).items() if state == "done"}
-    assert ran == {"word2vec@skipgram", "word2vec@cbow", "word-tasks", "report"} | SCORED
-    assert {state for stage, state in states(output).items() if stage not in ran} == {"up to date"}
-    after = (clone.git("status", "--porcelain"), outputs(clone.folder), (clone.folder / "params.yaml").read_bytes())
-    assert before == after, "a run with --set must leave the clone untouched"
-
-    experiment = re.search(r"dvc exp apply (\S+)", output)
-    assert experiment, output
-    clone.run("dvc", "exp", "apply", experiment[1])
-    assert "window: 2" in (clone.folder / "params.yaml").read_text(encoding="utf-8")
-    assert "up to date" in clone.run("dvc", "status")
-    assert outputs(clone.folder)["word2vec@cbow"] != before[1]["word2vec@cbow"]
-    clone.git("checkout", "--quiet", ".")
-    clone.run("dvc", "checkout")
-    assert clone.git("status", "--porcelain") == ""
-
-
-KILLED = {
-    "word2vec@skipgram": (
-        {"word2vec:\n  dim: 100": "word2vec:\n  dim: 48"},
-        "data/vectors/skipgram/vectors.safetensors",
-    ),
-    "bert": (
-        {"bert:\n  size: mini": "bert:\n  size: tiny", "  steps: 2600": "  steps: 800"},
-        "data/models/bert/model.safetensors",
-    ),
-}
-"""Training stage: what is changed in params.yaml so that it trains anew (and not for long), and its weights."""
-CHECKPOINT_SECONDS = re.compile(r"checkpoint_seconds: [\d.]+")
-
-
-def share_cache(clone: Clone, other: Clone) -> None:
-    """Let `clone` use the outputs that `other` has made."""
-    clone.run("dvc", "config", "--local", "cache.dir", str(other.folder / ".dvc" / "cache"))
-
-
-def trainer(within: psutil.Process) -> psutil.Process | None:
-    for process in within.children(recursive=True):
-        try:
-            command = process.cmdline()
-            if command[1:2] == ["-m"] and command[2] in ("firth.stages.word2vec", "firth.stages.bert"):
-                return process
-        except psutil.NoSuchProcess:
-            continue
-    return None
-
-
-@pytest.mark.parametrize("stage", KILLED)
-def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(demo: Demo, second: Clone, stage: str) -> None:
-    clone = demo.clone
-    share_cache(second, clone)
-    changes, weights = KILLED[stage]
-    for each in (second, clone):
-        params = each.folder / "params.yaml"
-        text = params.read_text(encoding="utf-8")
-        for old, new in changes.items():
-            assert text.count(old) == 1, old
-            text = text.replace(old, new)
-        params.write_text(CHECKPOINT_SECONDS.sub("checkpoint_seconds: 2.0", text), encoding="utf-8")
-    second.run("dvc", "checkout", "--allow-missing", code=None)
-
-    process = second.start("dvc", "repro", "--single-item", stage)
-    runs = second.folder / ".firth" / "runs" / stage.replace("@", "-")
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and process.poll() is None:
-        if list(runs.glob("*/checkpoints/step-*/state.json")) and trainer(psutil.Process(process.pid)):
-            break
-        time.sleep(0.1)
-    assert process.poll() is None, process.communicate()[0]
-    os.killpg(process.pid, signal.SIGKILL)
-    child = trainer(psutil.Process(process.pid)) if psutil.pid_exists(process.pid) else None
-    if child is not None:
-        child.kill()
-    process.communicate()
-    assert not (second.folder / weights).exists()
-
-    output = second.run("dvc", "repro", "--single-item", stage)
-    assert "goes on from its checkpoint at" in output, output
-    clone.run("dvc", "repro", "--single-item", "--no-run-cache", stage)
-    assert (second.folder / weights).read_bytes() == (clone.folder / weights).read_bytes()
-    clone.git("checkout", "--quiet", ".")
-    clone.run("dvc", "checkout")
-
-
-def test_another_learning_rate_reruns_bert_and_what_follows(demo: Demo) -> None:
-    clone = demo.clone
-    before = (clone.git("status", "--porcelain"), outputs(clone.folder))
-    quick = (
-        "bert.optimizer.learning_rate=0.0005",
-        "bert.size=tiny",
-        "bert.steps=60",
-        "bert.optimizer.warmup_steps=6",
-        STATIC_ONLY,
-    )
-    output = clone.run("firth", "run", *(part for key in quick for part in ("--set", key)), minutes=10)
-    ran = {stage for stage, state in states(output).items() if state == "done"}
-    assert ran == {"bert", "report"} | SCORED
-    assert {state for stage, state in states(output).items() if stage not in ran} == {"up to date"}
-    assert (clone.git("status", "--porcelain"), outputs(clone.folder)) == before
-    # sixty steps of a tiny model: the gate keeps the demo's
-    assert verdicts(output) == {"skipgram": "unchanged", "cbow": "unchanged", "bert": "refused"}
-    assert "mlm" in gate(output)["bert"][1]
-
-
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -300,44 +149,6 @@ def test_help_answers_at_once(demo: Demo) -> None:
         demo.clone.run("firth", "--help")
         times.append(time.monotonic() - started)
     assert min(times) < 1.0
-
-
-def champion(clone: Clone, name: str) -> str:
-    """Version behind @champion."""
-    listed = clone.answer("firth", "models", "--json")
-    [version] = [row["version"] for row in listed if row["name"] == name and "champion" in row["aliases"]]
-    return str(version)
-
-
-def test_a_worse_model_is_refused_with_its_reason(demo: Demo) -> None:
-    clone = demo.clone
-    before = champion(clone, "word2vec-skipgram")
-    short = [*(f"word2vec.{key}" for key in ("dim=4", "skipgram.epochs=1", "cbow.epochs=1")), STATIC_ONLY]
-    worse = clone.run("firth", "run", *(part for key in short for part in ("--set", key)))
-    assert verdicts(worse) == {"skipgram": "refused", "cbow": "refused", "bert": "unchanged"}, worse
-    assert re.search(r"wordsim353 \S+ is below the minimum", gate(worse)["skipgram"][1])
-    listed = clone.answer("firth", "models", "--json")
-    assert [row for row in listed if row["name"] == "word2vec-skipgram" and row["verdict"] == "refused"]
-    assert champion(clone, "word2vec-skipgram") == before
-    found = clone.answer("firth", "lineage", "word2vec-skipgram@challenger", "--json")
-    assert found["verdict"] == "refused"
-
-
-def test_a_better_model_is_promoted_and_a_rollback_restores(demo: Demo, second: Clone) -> None:
-    share_cache(second, demo.clone)
-    weak = [*(f"word2vec.{model}.epochs=4" for model in ("skipgram", "cbow")), STATIC_ONLY]
-    first = second.run("firth", "run", *(part for key in weak for part in ("--set", key)))
-    assert verdicts(first) == dict.fromkeys(MODELS, "promoted"), first
-    weaker = champion(second, "word2vec-skipgram")
-    better = second.run("firth", "run")
-    assert set(states(better).values()) <= {"up to date", "restored"}, "the first clone's cache has every output"
-    assert verdicts(better) == {"skipgram": "promoted", "cbow": "promoted", "bert": "unchanged"}, better
-    stronger = champion(second, "word2vec-skipgram")
-    assert int(stronger) > int(weaker)
-    second.run("firth", "rollback", "word2vec-skipgram")
-    assert champion(second, "word2vec-skipgram") == weaker
-    second.run("firth", "rollback", "word2vec-skipgram")
-    assert champion(second, "word2vec-skipgram") == stronger
 
 
 @pytest.mark.parametrize(
