@@ -99,6 +99,22 @@ def parser_of() -> argparse.ArgumentParser:
     return parser
 
 
+def settings_of(options: argparse.Namespace) -> Evaluation:
+    """What is asked for, as `firth evaluate` has it."""
+    return Evaluation.model_validate(
+        {
+            "encoders": options.encoders.split(","),
+            "modes": options.modes.split(","),
+            "heads": options.heads.split(","),
+            "reference": load_params(PARAMS).evaluation.reference,
+            "seeds": list(range(1, options.seeds + 1)),
+            "finetuning": Finetuning(learning_rate=options.learning_rate, epochs=options.epochs),
+            "precision": options.precision,
+            "threads": options.threads,
+        }
+    )
+
+
 def main() -> None:
     """Score, one set after the other; the file is written after each."""
     parser = parser_of()
@@ -113,18 +129,7 @@ def main() -> None:
     most = {name: int(count) for name, _, count in (one.partition("=") for one in options.subset)}
     if unknown := sorted(set(most) - set(options.sets.split(","))):
         parser.error(f"--subset {unknown[0]}: not among --sets {options.sets}")
-    settings = Evaluation.model_validate(
-        {
-            "encoders": options.encoders.split(","),
-            "modes": options.modes.split(","),
-            "heads": options.heads.split(","),
-            "reference": load_params(PARAMS).evaluation.reference,
-            "seeds": list(range(1, options.seeds + 1)),
-            "finetuning": Finetuning(learning_rate=options.learning_rate, epochs=options.epochs),
-            "precision": options.precision,
-            "threads": options.threads,
-        }
-    )
+    settings = settings_of(options)
     labels = dict(one.split("=", 1) for one in options.label)
     records: list[Record] = []
     for name in options.sets.split(","):

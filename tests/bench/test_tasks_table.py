@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bench.pretraining import write
-from bench.tasks import examples_of, renamed
+from bench.tasks import examples_of, parser_of, renamed, settings_of
 from bench.tasks_table import cell, read, rows_of, table
 
 from firth.errors import DataError, FirthError
@@ -72,6 +72,20 @@ def test_encoders_go_by_other_names() -> None:
     assert [one.label for one in renamed(sources, {"bert": "An hour"}).values()] == ["An hour", "BERT, untrained"]
     with pytest.raises(FirthError, match="--label brt: not among --encoders bert,random"):
         renamed(sources, {"brt": "An hour"})
+
+
+def test_what_is_asked_for_is_what_is_trained_with() -> None:
+    asked = ["--precision", "bf16", "--seeds", "2", "--learning-rate", "0.0005", "--epochs", "4", "--threads", "1"]
+    settings = settings_of(parser_of().parse_args([*asked, "--encoders", "skipgram,reference", "--heads", "bilstm"]))
+    assert (settings.precision, settings.seeds, settings.threads) == ("bf16", [1, 2], 1)
+    assert (settings.finetuning.learning_rate, settings.finetuning.epochs) == (0.0005, 4)
+    assert (settings.encoders, settings.modes, settings.heads) == (
+        ["skipgram", "reference"],
+        ["finetuned", "frozen"],
+        ["bilstm"],
+    )
+    assert settings.reference is not None
+    assert settings_of(parser_of().parse_args([])).precision == "fp32"
 
 
 @pytest.mark.parametrize("below", ["", "glue"])
