@@ -46,10 +46,9 @@ PARAMS = Path(__file__).parent.parent / "params.yaml"
 def examples_of(name: str, data: Path, most: int) -> Examples:
     """The set's examples, at most `most` to learn from (a seeded subset) and all to score on."""
     found = official_set(name)
-    folder = data / "glue" if name.startswith("glue/") and (data / "glue").is_dir() else data
     files: dict[str, Any] = {
         side: {"kind": "files", "path": str(path.resolve()), "sha256": file_sha256(path)}
-        for side, path in files_of(found, folder).items()
+        for side, path in files_of(found, data).items()
     }
     task: AnyTask = TypeAdapter(AnyTask).validate_python({**entry_of(found), **files, "train_examples": most})
     with tempfile.TemporaryDirectory() as scratch:

@@ -95,6 +95,17 @@ def test_a_part_of_a_set_and_two_that_could_be_meant(tmp_path: Path) -> None:
     assert files_of(found, tmp_path)["train"].name == "train.tsv", "another word"
 
 
+@pytest.mark.parametrize("below", ["RTE", "rte", "glue/RTE", "GLUE/RTE", "glue/rte"])
+def test_a_set_is_found_below_the_folder_of_all_sets(tmp_path: Path, below: str) -> None:
+    folder = tmp_path / below
+    folder.mkdir(parents=True)
+    for side in ("train", "dev"):
+        write_side(folder / f"{side}.tsv", "rte", 4, side)
+    assert files_of(official_set("glue/rte"), tmp_path) == {side: folder / f"{side}.tsv" for side in ("train", "dev")}
+    with pytest.raises(DataError, match=r"no file train\.tsv there, plain or packed, nor a folder MRPC$"):
+        files_of(official_set("glue/mrpc"), tmp_path)
+
+
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="glue/mmlu: no official set; there are glue/cola, "):
         official_set("glue/mmlu")

@@ -20,6 +20,7 @@ ALL = 1_000_000
 """More examples than any of these sets has."""
 SIDES: tuple[Side, ...] = ("train", "dev")
 GLUE_PREFIX = "glue/"
+GLUE_FOLDER = "glue"
 GLUE_LENGTH, CONLL_LENGTH = 128, 128
 _METRICS = {"cola": "matthews", "mrpc": "f1", "qqp": "f1", "sts-b": "pearson_spearman"}
 """Of GLUE's sets; accuracy for the others."""
@@ -101,16 +102,19 @@ def official_set(name: str) -> OfficialSet:
 
 
 def files_of(found: OfficialSet, data: Path, sides: Sequence[Side] = SIDES) -> dict[Side, Path]:
-    """The files of a set's `sides` in the folder `data`, or in the one of the set's name below it.
+    """The files of a set's `sides` in the folder `data`, or in the set's own below it: `CoLA`, `glue/CoLA`.
 
     Raises:
         DataError: one is missing, or several could be meant.
     """
     if not data.is_dir():
         raise DataError("no such folder", data)
-    inner = [path for path in data.iterdir() if path.is_dir() and path.name.lower() == found.folder.lower()]
-    folder = inner[0] if inner else data
-    return {side: _file(folder, found.begins[side], found.ending) for side in sides}
+    inner = _below(data, found.folder) or [
+        path for glue in _below(data, GLUE_FOLDER) for path in _below(glue, found.folder)
+    ]
+    if inner:
+        return {side: _file(inner[0], found.begins[side], found.ending) for side in sides}
+    return {side: _file(data, found.begins[side], found.ending, f", nor a folder {found.folder}") for side in sides}
 
 
 def entry_of(found: OfficialSet) -> dict[str, Any]:
@@ -159,12 +163,17 @@ def _glue(name: str) -> OfficialSet:
     )  # fmt: skip
 
 
-def _file(folder: Path, begin: str, ending: str) -> Path:
+def _below(folder: Path, name: str) -> list[Path]:
+    """Folders of that name in `folder`, in whatever case."""
+    return [path for path in folder.iterdir() if path.is_dir() and path.name.lower() == name.lower()]
+
+
+def _file(folder: Path, begin: str, ending: str, nor: str = "") -> Path:
     found = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_called(path.name, begin, ending)]
     exact = [path for path in found if unpacked_name(path.name) == f"{begin}{ending}"]
     chosen = exact or found
     if not chosen:
-        raise DataError(f"no file {begin}{ending} there, plain or packed", folder)
+        raise DataError(f"no file {begin}{ending} there, plain or packed{nor}", folder)
     if len(chosen) > 1:
         raise DataError(f"several files could be {begin}{ending}: {', '.join(path.name for path in chosen)}", folder)
     return chosen[0]
