@@ -248,7 +248,10 @@ def test_lone_surrogates_become_what_a_file_can_hold(models: Path, place: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-m", "text", "-i", "in.txt", "-o", "out.xlsx"], "out.xlsx: the ending says what is written: .jsonl, .csv"),
+        (
+            ["-m", "text", "-i", "in.txt", "-o", "out.xlsx"],
+            "out.xlsx: the ending says what is written: .jsonl, .csv, .tsv, .parquet; SQuAD's .json, and columns",
+        ),
         (["-m", "text", "-i", "in.doc", "-o", "o.csv"], "in.doc: the ending says what is read: .txt, .csv, .tsv"),
         (["-m", "text", "-i", "none.txt", "-o", "o.csv"], "none.txt: no such file"),
         (["-m", "pair", "-i", "in.txt", "-o", "o.csv"], "in.txt: a line has one text, and first and second are read"),

@@ -74,6 +74,7 @@ def test_columns_get_the_predicted_tag(models: Path, place: Path) -> None:
         said = predict("-m", models / "tagging", "-i", name, "-o", "out.txt", "--batch", 7, *more)
         assert said.stdout == "out.txt: 30 sentences\n"
         assert "predict: 30 of 30 sentences (100%)" in said.stderr
+        assert "no text" not in said.stderr, "lines between sentences are none that want an answer"
         given, found = content.split("\n"), (place / "out.txt").read_text().split("\n")
         assert len(found) == len(given)
         assert all(line.startswith(before) for line, before in zip(found, given, strict=True))
@@ -86,7 +87,7 @@ def test_columns_get_the_predicted_tag(models: Path, place: Path) -> None:
 def test_a_sentence_that_is_longer_than_the_model_reads_is_said(models: Path, place: Path) -> None:
     (place / "in.conll").write_text("film\n" * 100 + "\nfilm\n")
     said = predict("-m", models / "tagging", "-i", "in.conll", "-o", "out.txt")
-    assert "1 row has more than 32 tokens: what is behind them was not read" in said.stderr
+    assert "1 sentence has more than 32 tokens: what is behind them was not read" in said.stderr
     assert len((place / "out.txt").read_text().splitlines()) == 102
 
 

@@ -115,10 +115,11 @@ def _official(
     if not isinstance(predictor, predictors.Task):
         raise FirthError(f"{source}: {formats.WHAT[form]} is for a kept {formats.KINDS[form]} model")
     formats.check_kind(source, form, predictor.kind)
+    predictor.units = formats.UNITS[form]
     answer = squad.predict_questions if form == "squad" else columns.predict_columns
     count = answer(predictor, source, target, batch)
     _note(predictor)
-    one, several = formats.UNITS[form]
+    one, several = predictor.units
     print(f"{target}: {count} {one if count == 1 else several}" + ("" if count else f"; {source} is empty"))
 
 

@@ -81,9 +81,10 @@ def predict_columns(predictor: Task, source: Path, target: Path, block: int) -> 
     stretches = _stretches(given, predictor)
     with writing_text(target) as out, Meter(predictor.title, seen.sentences, "sentences") as meter:
         while read := list(islice(stretches, block)):
-            for stretch, answer in zip(read, predictor.answers([one.record for one in read]), strict=True):
-                tags = iob1(answer["prediction"]) if seen.iob1 else answer["prediction"]
-                out.writelines(_with_tags(stretch.lines, tags))
+            answers = iter(predictor.answers([one.record for one in read if one.words]))
+            for stretch in read:
+                tags = next(answers)["prediction"] if stretch.words else []
+                out.writelines(_with_tags(stretch.lines, iob1(tags) if seen.iob1 else tags))
             meter.advance(sum(bool(stretch.words) for stretch in read))
     return seen.sentences
 

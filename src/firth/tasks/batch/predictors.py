@@ -12,7 +12,7 @@ from firth.bert.folder import Bert
 from firth.encode import use
 from firth.errors import DataError, FirthError
 from firth.records import kind_of, no_field, tidy
-from firth.tasks.batch.unread import Unread
+from firth.tasks.batch.unread import ROWS, Units, Unread, having
 from firth.tasks.kept import predicting
 from firth.tasks.kept.folder import Kept
 from firth.vectors.unknown import UnknownWordError
@@ -59,6 +59,7 @@ class Task:
         self.title = "predict"
         self.fields = kept.usage.fields
         self.kind = kept.kind
+        self.units: Units = ROWS
         self.usages = [one.usage for one in (kept, *beside)]
         self._kept, self._best, self._beside = kept, best or 0, beside
         self._blank = 0
@@ -86,9 +87,9 @@ class Task:
         return [{name: answer.get(name) for name in self.columns} for answer in found]
 
     def notes(self) -> list[str]:
-        """How many rows had no text, or more than is read."""
-        what = "1 row has" if self._blank == 1 else f"{self._blank} rows have"
-        return [*([f"{what} no text, and so no answer"] if self._blank else []), *self._unread.notes()]
+        """How many of its `units` had no text, or more than is read."""
+        blank = [f"{having(self._blank, self.units)} no text, and so no answer"] if self._blank else []
+        return [*blank, *self._unread.notes(self.units)]
 
 
 class _OfBert:
