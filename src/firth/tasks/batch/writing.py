@@ -33,8 +33,8 @@ def check_ending(path: Path) -> None:
     """`FirthError` where the name says no format."""
     if path.suffix.lower() not in ENDINGS:
         raise FirthError(
-            f"{path}: the ending says what is written: {', '.join(ENDINGS)}; SQuAD's .json, and columns (.txt, "
-            ".conll), where such are read: their ending, or --format squad or conll, says so"
+            f"{path}: the ending says what is written: {', '.join(ENDINGS)}; SQuAD's .json, and columns "
+            "(.txt, .conll), where such are read: their ending, or --format squad or conll, says so"
         )
 
 
