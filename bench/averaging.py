@@ -34,8 +34,9 @@ from bench.word2vec import documents
 from numba import njit
 from numpy.typing import NDArray
 
+from firth.choices import ModelName
 from firth.config.text import Words
-from firth.config.word2vec import ModelName, Recipe, Word2Vec
+from firth.config.word2vec import Recipe, Word2Vec
 from firth.tokens.encode import build_store
 from firth.tokens.store import WordStore
 from firth.word2vec.engines import make_engine

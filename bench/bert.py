@@ -36,7 +36,8 @@ from bench.pretraining import (
     write,
 )
 
-from firth.config.bert import Bert, Size
+from firth.choices import Size
+from firth.config.bert import Bert
 from firth.wordpiece.store import TokenStore
 
 SLOW = ("base", "large")

@@ -30,7 +30,8 @@ from firth.bert.data.instances import Batch
 from firth.bert.data.packing import IGNORED
 from firth.bert.model import Pretraining
 from firth.bert.pretraining.losses import cross_entropy
-from firth.config.bert import Bert, Size
+from firth.choices import Size
+from firth.config.bert import Bert
 from firth.wordpiece.store import TokenStore
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from firth.config.word2vec import ModelName
+from firth.choices import ModelName
 from firth.errors import FirthError
 from firth.tokens.store import WordStore
 from firth.vectors.interchange import read_binary

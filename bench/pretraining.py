@@ -30,7 +30,8 @@ from firth.bert.pretraining.continuation import first_weights
 from firth.bert.pretraining.device import Device
 from firth.bert.pretraining.meters import Work, peak
 from firth.bert.pretraining.module import BertModule, Losses, run_steps
-from firth.config.bert import Bert, Optimizer, Size, Tokenize, WordPiece
+from firth.choices import Size
+from firth.config.bert import Bert, Optimizer, Tokenize, WordPiece
 from firth.training.ahead import ahead
 from firth.wordpiece.learn import make_tokenizer
 from firth.wordpiece.store import TokenStore, build_store

@@ -25,7 +25,8 @@ import numpy as np
 import torch
 from bench.peers import RATES
 
-from firth.config.word2vec import ModelName, Recipe, Word2Vec
+from firth.choices import ModelName
+from firth.config.word2vec import Recipe, Word2Vec
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.engine import Ids
 from firth.word2vec.engines import make_engine

@@ -20,7 +20,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from firth.config.word2vec import Backend, ModelName, Word2Vec
+from firth.choices import Backend, ModelName
+from firth.config.word2vec import Word2Vec
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.engine import Ids
 from firth.word2vec.engines import make_engine

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
-from firth.config.usages import MOST_SEEDS, EncoderName, HeadName, Mode
+from firth.choices import MOST_SEEDS
+from firth.config.usages import EncoderName, HeadName, Mode
 from firth.pipeline import form, plan
 from firth.project import find_root
 from flows.pipeline import carry_out

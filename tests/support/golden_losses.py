@@ -21,8 +21,9 @@ from tests.support.fables import fable_store, fables, small_training
 
 from firth.bert.pretraining import loop
 from firth.bert.pretraining.train import pretrain
+from firth.choices import ModelName
 from firth.config.bert import HeldOut, Optimizer
-from firth.config.word2vec import ModelName, Recipe, Word2Vec
+from firth.config.word2vec import Recipe, Word2Vec
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.engines import make_engine
 from firth.word2vec.schedule import Schedule, train_block

@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from firth.config.load import load_params, with_overrides
 from firth.errors import FirthError
 from firth.project import find_root
 
@@ -19,6 +18,8 @@ app = typer.Typer(help="Sources of text: list them, add local files, pin their b
 @app.command("list")
 def list_corpora() -> None:
     """Show the corpora of params.yaml with their licences."""
+    from firth.config.load import load_params
+
     table = Table(box=None, pad_edge=False)
     for heading in ("corpus", "source", "licence"):
         table.add_column(heading, overflow="fold")
@@ -50,6 +51,7 @@ def add(
     """Add local files to params.yaml, pinned by their bytes."""
     import json
 
+    from firth.config.load import with_overrides
     from firth.corpus.sources.files import describe_files
 
     root = find_root()
@@ -67,6 +69,7 @@ def add(
 @app.command()
 def pin(name: Annotated[str, typer.Argument(help="Name of a corpus of local files.")]) -> None:
     """Pin a corpus's files anew, after they were changed on purpose."""
+    from firth.config.load import load_params, with_overrides
     from firth.corpus.sources.files import pin_files
 
     root = find_root()

@@ -13,11 +13,11 @@ from firth.commands.evaluate_save import check_save, keep_scored
 from firth.commands.evaluate_ways import check_ways, settings_of
 from firth.commands.task_examples import examples_asked_for
 from firth.commands.task_options import range_of, seeds_of, separated
-from firth.config.usages import Evaluation
 from firth.errors import FirthError
 from firth.project import kept_folder
 
 if TYPE_CHECKING:
+    from firth.config.usages import Evaluation
     from firth.tasks.encoders.sources import Source
 
 

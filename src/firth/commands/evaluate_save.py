@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from firth.commands.addresses import folder_of
-from firth.config.usages import Evaluation
 from firth.errors import FirthError
 
 if TYPE_CHECKING:
+    from firth.config.usages import Evaluation
     from firth.tasks.encoders.sources import Source
     from firth.tasks.examples.files import Examples
     from firth.tasks.kept.keeping import Last

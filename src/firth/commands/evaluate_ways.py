@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from firth.commands.addresses import folder_of, root_or_none
 from firth.commands.task_examples import refusal
-from firth.config.usages import Evaluation, Grid
 from firth.errors import FirthError
+
+if TYPE_CHECKING:
+    from firth.config.usages import Evaluation
 
 
 def settings_of(modes: Sequence[str] | None, asked: Mapping[str, Any], of_finetuning: Mapping[str, Any]) -> Evaluation:
@@ -23,6 +25,8 @@ def settings_of(modes: Sequence[str] | None, asked: Mapping[str, Any], of_finetu
         FirthError: a setting that cannot be, or an option that would do nothing.
     """
     from pydantic import ValidationError
+
+    from firth.config.usages import Evaluation, Grid
 
     root = root_or_none()
     base = Evaluation()

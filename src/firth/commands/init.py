@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firth.commands.project import unsaved
-from firth.config.load import load_preset, preset_text, with_overrides
 from firth.errors import DataError, FirthError
 from firth.project import find_root
 
@@ -51,6 +50,7 @@ def init(
     force: Annotated[bool, typer.Option(help="Replace parameters that git does not hold.")] = False,
 ) -> None:
     """Set this project up for your own corpus: read it once, pin it, and write params.yaml to its measure."""
+    from firth.config.load import load_preset, preset_text, with_overrides
     from firth.corpus.sources.files import describe_files
 
     path = find_root() / "params.yaml"

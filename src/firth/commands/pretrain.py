@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firth.config.bert import Bert, Size
-from firth.config.load import preset_text, with_overrides
+from firth.choices import Size
 from firth.errors import ConfigError, FirthError, IntegrityError
 
 if TYPE_CHECKING:
     from firth.bert.architecture import Architecture
+    from firth.config.bert import Bert
     from firth.wordpiece.store import TokenStore
 
 MOST_STEPS = 10_000_000
@@ -144,6 +144,8 @@ def settings_of(
     Raises:
         ConfigError: an unknown key, one outside of `bert`, or a value that cannot be.
     """
+    from firth.config.load import preset_text, with_overrides
+
     for override in overrides:
         if not override.startswith("bert."):
             raise ConfigError(f"--set {override}: only settings of bert can be set here, such as bert.batch=64")

@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from firth.config.load import flatten, parse, preset_text, with_overrides
 from firth.errors import FirthError
 from firth.project import find_root, state_folder
 
@@ -60,6 +59,8 @@ def configure(
     force: Annotated[bool, typer.Option(help="Replace parameters that git does not hold.")] = False,
 ) -> None:
     """Write a preset to params.yaml and say what changed."""
+    from firth.config.load import flatten, parse, preset_text, with_overrides
+
     text, after = with_overrides(preset_text(preset), set_ or [], f"preset {preset}")
     path = _folder() / "params.yaml"
     if path.is_file():

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from firth.choices import Kind
 from firth.commands.addresses import root_or_none
-from firth.config.tasks import Kind
 from firth.errors import ConfigError, FirthError
 from firth.project import find_root
 

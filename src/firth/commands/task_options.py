@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firth.config.usages import MOST_SEEDS
+from firth.choices import MOST_SEEDS
 from firth.errors import ConfigError
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from firth.config.evaluation import BERT_SUITES, WORD_SUITES
-from firth.config.params import Params
-from firth.config.tasks import AnyFile, HubFile, LocalFile, WheelFile
+from firth.choices import BERT_SUITES, WORD_SUITES
+
+if TYPE_CHECKING:
+    from firth.config.params import Params
+    from firth.config.tasks import AnyFile
 
 MOST_LABELS = 12
 SUITES = {"word2vec": WORD_SUITES, "bert": BERT_SUITES}
@@ -49,6 +51,8 @@ def _listed(counts: dict[str, int]) -> str:
 
 def place_of(file: AnyFile) -> str:
     """Where a task's file is, in a few words."""
+    from firth.config.tasks import HubFile, LocalFile, WheelFile
+
     match file:
         case LocalFile():
             return file.path

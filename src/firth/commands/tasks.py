@@ -11,10 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from firth.choices import TASK_NAME
 from firth.commands.task_options import range_of, separated
 from firth.commands.task_shown import SUITES, demands, examples_at_hand, place_of, show
-from firth.config.load import load_params, with_overrides
-from firth.config.tasks import TASK_NAME
 from firth.errors import ConfigError, FirthError
 from firth.project import find_root
 
@@ -26,6 +25,8 @@ app = typer.Typer(
 @app.command("list")
 def list_tasks() -> None:
     """Show the tasks of params.yaml, with the examples at hand and what the gate demands."""
+    from firth.config.load import load_params
+
     root = find_root()
     params = load_params(root / "params.yaml")
     table = Table(box=None, pad_edge=False)
@@ -126,6 +127,7 @@ def add(
     decisive: Annotated[bool, typer.Option("--decisive", help="A new BERT must gain on this task.")] = False,
 ) -> None:
     """Add a data set of your own: its files are read, checked, shown and pinned in params.yaml."""
+    from firth.config.load import load_params, with_overrides
     from firth.tasks.examples.describe import describe_task
     from firth.tasks.examples.hub import pin_split
 
@@ -207,6 +209,7 @@ def _filled(given: dict[str, Any]) -> dict[str, Any]:
 @app.command()
 def pin(name: Annotated[str, typer.Argument(help="Name of a task of local files.")]) -> None:
     """Pin a task's files anew, after they were changed on purpose."""
+    from firth.config.load import load_params, with_overrides
     from firth.tasks.examples.describe import pin_file
 
     root = find_root()
@@ -236,6 +239,8 @@ def pin(name: Annotated[str, typer.Argument(help="Name of a task of local files.
 @app.command()
 def remove(name: Annotated[str, typer.Argument(help="Name of a task.")]) -> None:
     """Take a task out of params.yaml and out of the gate; its files stay."""
+    from firth.config.load import load_params, with_overrides
+
     root = find_root()
     path = root / "params.yaml"
     params = load_params(path)

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from firth.config.base import Section
-from firth.config.text import Words
-from firth.config.word2vec import Backend, ModelName, Objective, Subwords, Word2Vec
+from firth.choices import Backend, ModelName, Objective
 from firth.errors import ConfigError, FirthError
 from firth.progress import compact, duration
 
 if TYPE_CHECKING:
+    from firth.config.base import Section
     from firth.word2vec.from_text import Request, Summary
 
-S = TypeVar("S", bound=Section)
+S = TypeVar("S", bound="Section")
 
 OPTIONS = {
     "words.lowercase": "--cased",
@@ -105,6 +104,8 @@ def train(
     The defaults are those of the word2vec toolkit. Broken off, it goes on from its last checkpoint when the same
     command is given again.
     """
+    from firth.config.text import Words
+    from firth.config.word2vec import Subwords, Word2Vec
     from firth.word2vec.continuation import OldVectors
     from firth.word2vec.from_text import Request, train_from_text
 

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from firth.choices import Size
 from firth.config.base import Section, Seed, Share
 
-Size = Literal["tiny", "mini", "small", "medium", "base", "large"]
 Digest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 
 

@@ -12,8 +12,6 @@ from firth.config.corpora import Sha256
 WordList = Annotated[list[str], Field(min_length=1)]
 Pair = Annotated[tuple[str, str], Field(strict=False)]
 GateModel = Literal["skipgram", "cbow", "bert"]
-WORD_SUITES = ("analogies", "wordsim353", "simlex999")
-BERT_SUITES = ("mlm",)
 
 
 class TaskFiles(Section):

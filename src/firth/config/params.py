@@ -6,10 +6,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from firth.choices import BERT_SUITES, WORD_SUITES
 from firth.config.base import Section
 from firth.config.bert import Bert, Tokenize, WordPiece
 from firth.config.corpora import Corpora
-from firth.config.evaluation import BERT_SUITES, WORD_SUITES, Gate, Report, WordTasks
+from firth.config.evaluation import Gate, Report, WordTasks
 from firth.config.tasks import Tasks
 from firth.config.text import Prepare, Validation, Words
 from firth.config.usages import Evaluation

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from firth.choices import TASK_NAME
 from firth.config.base import Section, Seed, Share
 from firth.config.corpora import HUB_ID, Sha256
 
-TASK_NAME = re.compile(r"^[a-z][a-z0-9-]{0,39}$")
 LONGEST_ANSWER = 30
 """Most pieces (or words, for vectors) of an answer that is predicted (section 4.2's code)."""
 SPECIAL_PIECES = 3
@@ -18,7 +17,6 @@ SPECIAL_PIECES = 3
 SQUAD_LENGTH, SQUAD_STRIDE, QUERY_LENGTH = 384, 128, 64
 
 TaskName = Annotated[str, StringConstraints(pattern=TASK_NAME.pattern)]
-Kind = Literal["text", "pair", "span", "tagging", "number", "choice"]
 Published = Literal[
     "", "sst-2", "cola", "mrpc", "qqp", "sts-b", "mnli", "qnli", "rte", "wnli", "squad-1.1", "conll-2003", "swag"
 ]  # fmt: skip

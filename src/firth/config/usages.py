@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from firth.choices import MOST_SEEDS
 from firth.config.base import Section, Seed, Share
 from firth.config.corpora import Sha256
 
@@ -16,7 +17,6 @@ Protocol = Literal["sane", "paper"]
 
 MOST_SANE_EPOCHS = 5
 MOST_POINTS = 100
-MOST_SEEDS = 20
 
 
 class Reference(Section):

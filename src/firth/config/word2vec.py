@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
+from firth.choices import Backend, ModelName, Objective
 from firth.config.base import Section, Seed
-
-ModelName = Literal["skipgram", "cbow"]
-Objective = Literal["negative_sampling", "hierarchical_softmax", "full_softmax"]
-Backend = Literal["auto", "numba", "triton", "torch"]
 
 
 class Recipe(Section):

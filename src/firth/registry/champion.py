@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from firth.canonical import file_sha256
-from firth.config.evaluation import WORD_SUITES, Policy
+from firth.choices import WORD_SUITES
+from firth.config.evaluation import Policy
 from firth.config.params import Params
 from firth.errors import DataError
 from firth.progress import step

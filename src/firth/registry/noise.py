@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firth.config.evaluation import WORD_SUITES
+from firth.choices import WORD_SUITES
 from firth.errors import DataError
 from firth.registry import heldout_singles, word_singles
 from firth.registry.gate import Noise

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from firth.canonical import value_sha256
+from firth.choices import WORD_SUITES
 from firth.config import load_params
-from firth.config.evaluation import WORD_SUITES, GateModel
+from firth.config.evaluation import GateModel
 from firth.config.params import Params
 from firth.errors import FirthError
 from firth.registry import heldout_singles, verdicts, word_singles

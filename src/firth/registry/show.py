@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firth.config.evaluation import BERT_SUITES, WORD_SUITES
+from firth.choices import BERT_SUITES, WORD_SUITES
 from firth.registry.gate import Row
 from firth.registry.promote import Promotion
 from firth.registry.versions import SCORES_TAG, VERDICT_TAG, all_versions, scores_of

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from firth.canonical import write_json
+from firth.choices import ModelName
 from firth.config import load_params
-from firth.config.word2vec import ModelName
 from firth.errors import ConfigError
 from firth.project import run_folder
 from firth.stages.run import run_stage

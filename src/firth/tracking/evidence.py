@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from firth.canonical import read_json, value_sha256
+from firth.choices import BERT_SUITES, WORD_SUITES
 from firth.config import load_params
-from firth.config.evaluation import BERT_SUITES, WORD_SUITES
 from firth.config.usages import Evaluation, HeadName, Mode
 from firth.tasks.evaluation.in_words import how_scored
 from firth.tasks.words.suites import METRICS

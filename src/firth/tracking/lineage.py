@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from firth.config.word2vec import ModelName
+from firth.choices import ModelName
 from firth.errors import FirthError, PassingError
 from firth.tracking.runs import FINGERPRINT_TAG, PROVENANCE_FILE
 from firth.tracking.store import Store, first_line, open_store, reason_of, remedy

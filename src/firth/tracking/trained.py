@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import get_args
 
 from firth.canonical import file_sha256, read_json
+from firth.choices import ModelName
 from firth.config.evaluation import GateModel
-from firth.config.word2vec import ModelName
 from firth.errors import IntegrityError
 from firth.tracking.provenance import data_inputs, output_hash, read_lock
 from firth.tracking.runs import Training

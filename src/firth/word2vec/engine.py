@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firth.config.word2vec import ModelName, Word2Vec
+from firth.choices import ModelName
+from firth.config.word2vec import Word2Vec
 from firth.errors import DataError, IntegrityError
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.matrices import Floats

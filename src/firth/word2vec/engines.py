@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from firth.config.word2vec import Backend, ModelName, Word2Vec
+from firth.choices import Backend, ModelName
+from firth.config.word2vec import Word2Vec
 from firth.errors import ConfigError
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.engine import Engine

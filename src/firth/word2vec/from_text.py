@@ -19,8 +19,9 @@ from types import FrameType
 from typing import Any
 
 from firth.canonical import read_json, write_json
+from firth.choices import ModelName
 from firth.config.text import Words
-from firth.config.word2vec import ModelName, Word2Vec
+from firth.config.word2vec import Word2Vec
 from firth.errors import ConfigError, DataError, FirthError
 from firth.progress import compact
 from firth.tokens.encode import build_store_from_files

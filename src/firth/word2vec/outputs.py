@@ -6,7 +6,8 @@ from pathlib import Path
 
 import firth
 from firth.canonical import write_json
-from firth.config.word2vec import ModelName, Subwords
+from firth.choices import ModelName
+from firth.config.word2vec import Subwords
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.matrix_files import save_matrices
 from firth.word2vec.train import Identity, TrainedVectors

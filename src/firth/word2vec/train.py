@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from firth.config.word2vec import ModelName, Word2Vec
+from firth.choices import ModelName
+from firth.config.word2vec import Word2Vec
 from firth.errors import DataError, FirthError
 from firth.progress import Meter, compact
 from firth.tokens.store import WordStore

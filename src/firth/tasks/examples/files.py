@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from firth.canonical import file_sha256, read_json, write_atomic, write_json
-from firth.config.tasks import Kind
+from firth.choices import Kind
 from firth.errors import IntegrityError
 
 SIDES = ("train", "dev")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from firth.canonical import dumps
-from firth.config.tasks import Kind
+from firth.choices import Kind
 from firth.tasks.examples.files import Example, texts_of
 from firth.tasks.examples.found import Found, LeftOut
 from firth.textkeys import reserved_for_evaluation, text_digest

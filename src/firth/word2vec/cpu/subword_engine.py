@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from firth.config.word2vec import ModelName, Word2Vec
+from firth.choices import ModelName
+from firth.config.word2vec import Word2Vec
 from firth.errors import ConfigError
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.cpu.subword_kernels import subword_kernel

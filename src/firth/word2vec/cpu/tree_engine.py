@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from firth.config.word2vec import ModelName, Word2Vec
+from firth.choices import ModelName
+from firth.config.word2vec import Word2Vec
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.cpu.tree_kernels import kernel
 from firth.word2vec.engine import Engine, Ids, Result

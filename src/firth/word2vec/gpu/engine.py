@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from firth.config.word2vec import ModelName, Word2Vec
+from firth.choices import ModelName
+from firth.config.word2vec import Word2Vec
 from firth.errors import ConfigError, IntegrityError
 from firth.tokens.vocabulary import Vocabulary
 from firth.training.splitmix import stream_start

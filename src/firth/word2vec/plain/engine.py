@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from firth.config.word2vec import ModelName, Word2Vec
+from firth.choices import ModelName
+from firth.config.word2vec import Word2Vec
 from firth.errors import ConfigError
 from firth.tokens.vocabulary import Vocabulary
 from firth.word2vec.engine import Engine, Ids, Result
