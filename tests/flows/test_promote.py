@@ -52,7 +52,7 @@ def test_a_flow_run_decides_and_shows_why(project: ScoredProject) -> None:
     project.train("cbow", 1, {"analogies": 0.06, "wordsim353": 0.2, "simlex999": 0.2})
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src")))}
     command = [sys.executable, "-c", RUN, str(project.root)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     decisions, artifact = json.loads(done.stdout.splitlines()[-1])
     assert [(item["name"], item["verdict"]) for item in decisions] == [
@@ -96,7 +96,7 @@ def test_a_paused_run_is_answered_in_its_form(project: ScoredProject) -> None:
     project.train("skipgram", 1)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src")))}
     command = [sys.executable, "-c", WAITING, str(project.root)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     (left,), (answered,) = json.loads(done.stdout.splitlines()[-1])
     assert (left["verdict"], left["champion"]) == ("pending", None)

@@ -161,7 +161,7 @@ def test_killed_between_any_two_steps_one_champion_stays_and_the_next_promotion_
             if alias in aliases(store) and aliases(store)[alias] != "1":
                 store.client.delete_registered_model_alias(NAME, alias)
         store.client.set_registered_model_alias(NAME, "champion", "1")
-        child = start(clones[0], killed=killed, lease=1.5)
+        child = start(clones[0], killed=killed, lease=6.0)
         child.communicate(timeout=180)
         assert child.returncode == -signal.SIGKILL, case
         champion = by_alias(store, NAME, "champion")
