@@ -44,7 +44,7 @@ def predict(
             "-i",
             metavar="FILE",
             help="A .txt (a text a line), .csv, .tsv or .jsonl; SQuAD's .json; CoNLL's columns (.conll, .train, "
-            ".testa, .testb); plain or packed.",
+            ".testa, .testb); with --format a file of GLUE or SWAG; plain or packed.",
         ),
     ],
     output: Annotated[
@@ -53,12 +53,17 @@ def predict(
             "--output",
             "-o",
             metavar="FILE",
-            help="A .jsonl, .csv, .tsv or .parquet file to write; for SQuAD a .json, for columns a .txt or .conll.",
+            help="A .jsonl, .csv, .tsv or .parquet file to write; for SQuAD a .json, for columns a .txt or .conll, for "
+            "GLUE and SWAG a .tsv.",
         ),
     ],
     format_: Annotated[
-        Literal["squad", "conll"] | None,
-        typer.Option("--format", help="What --input is, where its ending does not say it."),
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Which official file --input is: glue/cola (…), swag; squad or conll where its ending does not say.",
+        ),
     ] = None,
     task: Annotated[
         Task | None, typer.Option(help="Of a BERT fill or encode; of word vectors neighbours or encode.")
@@ -82,8 +87,8 @@ def predict(
     What a kept model reads is named by its kind of task: text; first and second; context and question; tokens (words
     with blanks between them, or a list); context and endings (or ending0, ending1, …). BERT: text; vectors: word.
 
-    SQuAD's questions become {"id": "answer"}, and lines of columns get the predicted tag of their first column's word
-    as one more column: what `firth score squad` and `firth score conll2003` take.
+    SQuAD's questions become {"id": "answer"}, lines of columns get the predicted tag of their first column's word
+    as one more column, rows of GLUE's sets and of SWAG become index and prediction: what `firth score` takes.
     """
     from firth.tasks.batch import run
     from firth.tasks.batch.formats import format_of
@@ -94,7 +99,9 @@ def predict(
     workers = threads or len(os.sched_getaffinity(0))
     if form is not None:
         if fields or best is not None:
-            raise FirthError(f"{'--field' if fields else '--best'} is for records, and {input_} is of format {form}")
+            raise FirthError(
+                f"{'--field' if fields else '--best'} is for records, and {input_} is of format {form.name}"
+            )
         _official(form, model, task, input_, output, batch, workers)
         return
     predictor = _predictor(model, task, best, workers)
@@ -108,16 +115,20 @@ def predict(
 def _official(
     form: Format, models: Sequence[str], task: Task | None, source: Path, target: Path, batch: int, threads: int
 ) -> None:
-    """Answer SQuAD's questions, or tag CoNLL's columns."""
-    from firth.tasks.batch import columns, formats, predictors, squad
+    """Answer SQuAD's questions, tag CoNLL's columns, answer the rows of GLUE's sets or SWAG."""
+    from firth.tasks.batch import columns, formats, numbered, predictors, squad
 
     predictor = _predictor(models, task, None, threads)
     if not isinstance(predictor, predictors.Task):
-        raise FirthError(f"{source}: {formats.WHAT[form]} is for a kept {formats.KINDS[form]} model")
+        raise FirthError(f"{source}: {form.what} is for a kept {form.kind} model")
     formats.check_kind(source, form, predictor.kind)
-    predictor.units = formats.UNITS[form]
-    answer = squad.predict_questions if form == "squad" else columns.predict_columns
-    count = answer(predictor, source, target, batch)
+    predictor.units = form.units
+    if form.name == "squad":
+        count = squad.predict_questions(predictor, source, target, batch)
+    elif form.name == "conll":
+        count = columns.predict_columns(predictor, source, target, batch)
+    else:
+        count = numbered.predict_rows(predictor, form.name, source, target, batch)
     _note(predictor)
     one, several = predictor.units
     print(f"{target}: {count} {one if count == 1 else several}" + ("" if count else f"; {source} is empty"))

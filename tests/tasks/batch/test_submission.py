@@ -90,6 +90,14 @@ def test_all_files_together_are_zipped(models: Path, tmp_path: Path, monkeypatch
         assert packed.read("WNLI.tsv") == (tmp_path / "out" / "WNLI.tsv").read_bytes()
 
 
+def test_a_row_without_text_is_answered_all_the_same(models: Path, tmp_path: Path) -> None:
+    """QQP's test file has such questions, and the leaderboard wants an answer for each row."""
+    drawn = write_test_file(tmp_path / "GLUE")
+    write_test_file(tmp_path / "GLUE", old=f"\n3\t{drawn[3]['first']}\t", new="\n3\t\t")
+    done = submit([only(models, tmp_path / "models", "wnli")], tmp_path / "GLUE", tmp_path / "out")
+    assert len(read_predictions(done.files["wnli"], ("0", "1")).by_index) == ROWS
+
+
 def test_what_the_leaderboard_would_refuse_is_not_written(models: Path, tmp_path: Path) -> None:
     data, out = tmp_path / "GLUE", tmp_path / "out"
     with pytest.raises(DataError, match=r"holds no kept model by the name of a set \(cola, sst-2, mrpc"):
@@ -98,7 +106,7 @@ def test_what_the_leaderboard_would_refuse_is_not_written(models: Path, tmp_path
     with pytest.raises(DataError, match=r"no test\.tsv there, plain or packed: the test file of WNLI"):
         submit([one], data, out)
     write_test_file(data, rows=9)
-    with pytest.raises(DataError, match="WNLI: 9 predictions, the test file has 146 rows"):
+    with pytest.raises(DataError, match=r"test\.tsv: 9 rows, but the test file of WNLI has 146"):
         submit([one], data, out)
     write_test_file(data, old="\n7\t", new="\n700\t")
     with pytest.raises(DataError, match="column 'index' does not count its 146 rows from 0 on"):

@@ -79,10 +79,10 @@ class Task:
         """The fields that the task reads."""
         return predicting.record(self._kept, values, where, line)
 
-    def answers(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def answers(self, records: Sequence[dict[str, Any]], blank: bool = False) -> list[dict[str, Any]]:
         """See `firth.tasks.kept.predicting`."""
         with self._unread.block() as seen:
-            found = predicting.predict(self._kept, records, self._best, self._beside, seen)
+            found = predicting.predict(self._kept, records, self._best, self._beside, seen, blank)
         self._blank += sum(answer == self._kept.usage.nothing for answer in found)
         return [{name: answer.get(name) for name in self.columns} for answer in found]
 

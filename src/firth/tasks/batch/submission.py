@@ -15,6 +15,7 @@ from firth.canonical import whole_file
 from firth.errors import DataError
 from firth.packing import unpacked_name
 from firth.progress import Meter
+from firth.tasks.batch.numbered import check_labels, fields_of, kind_of
 from firth.tasks.kept import folder as keeping
 from firth.tasks.kept.ensemble import check_together
 from firth.tasks.kept.folder import Kept
@@ -89,12 +90,12 @@ def submit(models: Sequence[Path], data: Path, to: Path, workers: int = 1) -> Su
 
 def _answers(models: Sequence[Kept], test: GlueFile) -> Iterator[str | float]:
     first, *beside = models
-    fields = ("text",) if len(test.task.texts) == 1 else ("first", "second")
+    fields = fields_of(test.task)
     with Meter(f"{test.task.title} test", len(test.rows), "examples") as meter:
         for start in range(0, len(test.rows), BLOCK):
             rows = test.rows[start : start + BLOCK]
             asked = [record(first, dict(zip(fields, row.texts, strict=True)), test.where, row.line) for row in rows]
-            for answer in predict(first, asked, beside=beside):
+            for answer in predict(first, asked, beside=beside, blank=True):
                 yield answer["prediction"]
             meter.advance(len(rows))
 
@@ -104,12 +105,14 @@ def _check(kept: Kept, test: GlueFile, folder: Path) -> None:
     indexes = [row.index for row in test.rows if row.index is not None]
     if indexes and indexes != list(range(len(test.rows))):
         raise DataError(f"column {task.index!r} does not count its {len(test.rows):,} rows from 0 on", test.where)
-    wanted = "number" if not task.labels else "text" if len(task.texts) == 1 else "pair"
+    if len(test.rows) != task.rows["test"]:
+        raise DataError(
+            f"{len(test.rows):,} rows, but the test file of {task.title} has {task.rows['test']:,}", test.where
+        )
+    wanted = kind_of(task)
     if kept.kind != wanted:
         raise DataError(f"a model for {kept.kind}, but {task.title} is {wanted}", folder)
-    if wanted != "number" and sorted(kept.said["usage"]["labels"]) != sorted(task.labels):
-        labels = ", ".join(kept.said["usage"]["labels"])
-        raise DataError(f"a model for the labels {labels}, but {task.title} has {', '.join(task.labels)}", folder)
+    check_labels(kept.said["usage"].get("labels", ()), task, folder)
 
 
 def _test_file(data: Path, name: str) -> Path:

@@ -21,7 +21,12 @@ Seen = Callable[[Reading], None]
 
 
 def predict(
-    kept: Kept, records: Sequence[Record], best: int = 0, beside: Sequence[Kept] = (), seen: Seen | None = None
+    kept: Kept,
+    records: Sequence[Record],
+    best: int = 0,
+    beside: Sequence[Kept] = (),
+    seen: Seen | None = None,
+    blank: bool = False,
 ) -> list[Answer]:
     """One answer for each record, in order; records without text get one that says nothing (`Usage.nothing`).
 
@@ -32,6 +37,7 @@ def predict(
         best: above 0, the so many best answers of each record stand in its answer as `best`, where there are several.
         beside: further models of the same question, whose outputs are averaged with its own.
         seen: told what each model has read of the records that have text: `Reading.cut` says what it has not.
+        blank: records without text are answered like others, from what a model makes of nothing.
 
     Returns:
         `prediction`: a label, a number, an ending's number, the tags in a list, or an answer's text. With it for text,
@@ -39,7 +45,7 @@ def predict(
     """
     usage = kept.usage
     answers = [dict(usage.nothing) for _ in records]
-    filled = [number for number, one in enumerate(records) if all(_has_text(one[field]) for field in usage.fields)]
+    filled = [n for n, one in enumerate(records) if blank or all(_has_text(one[field]) for field in usage.fields)]
     if filled:
         chosen = [records[number] for number in filled]
         if beside:

@@ -64,6 +64,16 @@ def read_test(path: Path, task: GlueTask) -> GlueFile:
     return _read(path, task, "test")
 
 
+def read_texts(path: Path, task: GlueTask) -> GlueFile:
+    """A file of any side for its texts: labels are passed over, but for those of a side without a header (CoLA's).
+
+    Errors as for `read_gold`.
+    """
+    numbered = [(number, line) for number, line in lines(path) if line]
+    headed = task.header or (bool(numbered) and task.texts[0] in numbered[0][1].split("\t"))
+    return parse(numbered, str(path), task, "test" if headed else "dev")
+
+
 def number(text: str) -> float | None:
     """The finite number that `text` is, if it is one."""
     try:

@@ -87,20 +87,25 @@ def beside(
 def write_predictions(path: Path, task: GlueTask, predictions: Sequence[str | float]) -> None:
     """A submission's file: `predictions` in the order of the test file, indexes from 0.
 
-    Labels are the words of `task.labels`; numbers are cut to STS-B's range and written with six digits.
-
     Raises:
         DataError: a prediction is none of the task's labels or no number.
     """
+    write_atomic(path, indexed(task.title, task.labels, range(len(predictions)), predictions).encode())
+
+
+def indexed(title: str, labels: Sequence[str], indexes: Sequence[int], predictions: Sequence[str | float]) -> str:
+    """The text of such a file. Without `labels`, numbers are cut to STS-B's range and written with six digits.
+
+    Raises:
+        DataError: a prediction is none of `labels`, or no number; `title` leads it.
+    """
+    low, high = SCORE_RANGE
     written = [f"{PREDICTIONS[0]}\t{PREDICTIONS[1]}\n"]
-    for index, given in enumerate(predictions):
+    for index, given in zip(indexes, predictions, strict=True):
         text = str(given)
-        _check(text, task.labels, f"{task.title}, prediction {index}", None)
-        if not task.labels:
-            low, high = SCORE_RANGE
-            text = f"{min(max(float(given), low), high):.6f}"
-        written.append(f"{index}\t{text}\n")
-    write_atomic(path, "".join(written).encode())
+        _check(text, labels, f"{title}, prediction {index}", None)
+        written.append(f"{index}\t{text if labels else f'{min(max(float(given), low), high):.6f}'}\n")
+    return "".join(written)
 
 
 def write_submission(folder: Path, predictions: Mapping[str, Sequence[str | float]]) -> list[Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from firth.errors import DataError
 from firth.packing import ByteCount, local, unpacked
@@ -17,6 +19,7 @@ HEADER = ("", "video-id", "fold-ind", "startphrase", "sent1", "sent2", "gold-sou
 """Of the official train.csv and val.csv; the first column, without a name, numbers the rows."""
 
 ENDINGS = tuple(name for name in HEADER if name.startswith("ending"))
+CONTEXT, START = "sent1", "sent2"
 CHOICES = tuple(str(number) for number in range(len(ENDINGS)))
 
 
@@ -41,44 +44,72 @@ def score_swag(gold: Path, predictions: Path) -> Result:
     )
 
 
+class Unanswered(NamedTuple):
+    """A row for its texts: where it begins, its own number if it has one, what is read of it."""
+
+    line: int
+    index: int | None
+    context: str
+    endings: list[str]
+
+
 def read_labels(path: Path) -> list[tuple[int | None, str]]:
     """`(index, label)` of each row; the index is None where the file has no first column without a name.
 
     Raises:
         DataError: a column is missing, a label is no ending's number, an index is no number or comes twice.
     """
-    source = local(path)
     found: list[tuple[int | None, str]] = []
+    for line, index, row in _rows(path, (*ENDINGS, "label")):
+        if row["label"] not in CHOICES:
+            said = f"column 'label': {row['label'][:40]!r} is not one of {', '.join(CHOICES)}"
+            raise DataError(said, path, line)
+        found.append((index, row["label"]))
+    return found
+
+
+def read_endings(path: Path) -> list[Unanswered]:
+    """The rows of a file of any side, what all endings begin with in front of each; a label is passed over.
+
+    Raises:
+        DataError: a column is missing, an index is no number or comes twice.
+    """
+    found = []
+    for line, index, row in _rows(path, (CONTEXT, START, *ENDINGS)):
+        start = f"{row[START].strip()} " if row[START].strip() else ""
+        found.append(Unanswered(line, index, row[CONTEXT], [f"{start}{row[ending].strip()}" for ending in ENDINGS]))
+    return found
+
+
+def _rows(path: Path, wanted: Sequence[str]) -> list[tuple[int, int | None, dict[str, str]]]:
+    """The line, the number and the columns of each row; all `wanted` ones are there."""
+    source = local(path)
+    found: list[tuple[int, int | None, dict[str, str]]] = []
     first: dict[int, int] = {}
     with unpacked(source, ByteCount()) as stream:
         rows = csv_rows(stream, source.where)
         _, header = next(rows, (1, []))
-        label = _label_column(header, source.where)
+        _check_header(header, wanted, source.where)
         for line, row in rows:
-            if row[label] not in CHOICES:
-                said = f"column 'label': {row[label][:40]!r} is not one of {', '.join(CHOICES)}"
-                raise DataError(said, source.where, line)
             index = None
             if not header[0]:
                 index = whole_number(row[0])
                 if index is None:
                     raise DataError(f"column 1: {row[0][:40]!r} is not a whole number from 0 on", source.where, line)
-                if index in first:
+                if first.setdefault(index, line) != line:
                     raise DataError(f"column 1: {index} stands in line {first[index]}, too", source.where, line)
-                first[index] = line
-            found.append((index, row[label]))
+            found.append((line, index, dict(zip(header, row, strict=True))))
     if not found:
         raise DataError("holds no examples", source.where)
     return found
 
 
-def _label_column(header: list[str], where: str) -> int:
+def _check_header(header: Sequence[str], wanted: Sequence[str], where: str) -> None:
     if not header:
         raise DataError("empty file", where)
-    lacking = [name for name in (*ENDINGS, "label") if name not in header]
+    lacking = [name for name in wanted if name not in header]
     if lacking == ["label"]:
         raise DataError("no column 'label': a test file, without labels", where, 1)
     if lacking:
         swapped = "; are gold and predictions swapped?" if "prediction" in ",".join(header) else ""
         raise DataError(f"no column {lacking[0]!r}; SWAG has {','.join(HEADER)}{swapped}", where, 1)
-    return header.index("label")
