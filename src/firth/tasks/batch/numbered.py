@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from firth.errors import DataError
 from firth.progress import Meter
@@ -19,7 +20,8 @@ GLUE = "glue/"
 SWAG = "swag"
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Asked:
     """A row of an official file: its line, its own number if it has one, and what a model may read of it."""
 
     line: int

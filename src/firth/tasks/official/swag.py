@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from firth.errors import DataError
 from firth.packing import ByteCount, local, unpacked
@@ -44,7 +44,8 @@ def score_swag(gold: Path, predictions: Path) -> Result:
     )
 
 
-class Unanswered(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Unanswered:
     """A row for its texts: where it begins, its own number if it has one, what is read of it."""
 
     line: int
