@@ -31,9 +31,9 @@ def described(version: str) -> str:
 
 def test_the_spread_of_several_seeds_stands_beside_the_interval() -> None:
     several = SCORE | {"score_of": "median of 5 seeds", "seeds": [0.65, 0.75]}
-    said = card_of(mood=several, other=SCORE | {"score_of": "one seed"})
+    said = card_of(mood=several, other=SCORE | {"score_of": "one seed", "metric": "f1", "mode": "frozen"})
     assert "- mood: 0.7000 [0.6000, 0.8000], median of 5 seeds (from 0.6500 to 0.7500), 10 examples\n" in said
-    assert "- other: 0.7000 [0.6000, 0.8000], one seed, 10 examples\n" in said
+    assert "- other: f1 0.7000 [0.6000, 0.8000], frozen, one seed, 10 examples\n" in said
     assert "the model itself was trained once, with one seed" in said
     assert "12 held-out predictions; without an interval\n" in card_of(mlm=SCORE | {"total": 12})
 
@@ -67,6 +67,7 @@ def test_counts_and_seeds_come_from_the_project(project: ScoredProject) -> None:
     assert "(4 documents, 90 words)" in said
     assert "It knows the 90 words of 4 documents, beside what nobody counted" in said  # of the other corpora
     assert "prepared as language en" in said
+    assert f"- {TASK}: accuracy 0.7" in said
     assert "median of 3 seeds (from 0.6600 to 0.8000)" in said
     assert lineage("bert/1").corpora["news"]["words"] == 90
 

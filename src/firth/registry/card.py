@@ -42,7 +42,7 @@ def card(
     verdict: str,
     reasons: tuple[str, ...],
 ) -> str:
-    """The card as Markdown."""
+    """The card as Markdown. Scores are said with the `metric` and the `mode` that `suites` give them."""
     static = model in WORD_MODELS
     name, keys = (f"word2vec {model}", WORD_RECIPE) if static else ("BERT", BERT_RECIPE)
     flat = flatten(params)
@@ -115,7 +115,10 @@ def _score(suite: str, part: Mapping[str, Any]) -> str:
         return f"not measured (0 of {total} covered)"
     if suite == MLM:
         return f"{part['score']:.4f} nats below word frequencies, on {total} held-out predictions; without an interval"
-    text = f"{part['score']:.4f} [{part['low']:.4f}, {part['high']:.4f}]"
+    metric = f"{part['metric']} " if part.get("metric") else ""
+    text = f"{metric}{part['score']:.4f} [{part['low']:.4f}, {part['high']:.4f}]"
+    if part.get("mode"):
+        text += f", {part['mode']}"
     if part.get("score_of"):
         text += f", {part['score_of']}"
     if part.get("seeds"):

@@ -12,6 +12,7 @@ from firth.registry.candidate import Candidate
 from firth.registry.card import card
 from firth.registry.footprint import Footprint
 from firth.registry.gate import Decision, Scores
+from firth.tasks.words.suites import METRICS
 from firth.tracking.lineage import weights_of
 from firth.tracking.runs import flow_run_id
 from firth.tracking.store import Store
@@ -76,9 +77,19 @@ def describe(store: Store, version: ModelVersion, candidate: Candidate, cost: Fo
         params=candidate.params,
         corpora=candidate.provenance["corpora"],
         init_sha256=candidate.provenance.get("init_sha256"),
-        suites=candidate.scores.suites,
+        suites=named(candidate.scores),
         cost=cost,
         verdict="undecided",
         reasons=(),
     )
     return store.client.update_model_version(version.name, version.version, description=text)
+
+
+def named(scores: Scores) -> dict[str, dict[str, Any]]:
+    """The suites with the `metric` that each score is, and the `mode` in which a task used the encoder."""
+    found = {}
+    for suite, part in scores.suites.items():
+        conditions = scores.conditions.get(suite, {})
+        metric = conditions.get("metric") or METRICS.get(suite, "").rpartition("/")[2]
+        found[suite] = {**part, "metric": metric, "mode": conditions.get("mode")}
+    return found
