@@ -108,7 +108,7 @@ def parse(numbered: Iterable[tuple[int, str]], where: str, task: GlueTask, side:
     """What stands in the numbered lines of a file; errors as for `read_gold`, and lead with `where`."""
     listed = [(number, line.split("\t")) for number, line in numbered if line]
     if not listed:
-        raise DataError("empty file", where)
+        raise DataError("empty file; was it copied to its end?", where)
     columns = _columns(listed[0][1], task, side, where, listed[0][0])
     width = len(listed[0][1])
     if task.header or side == "test":
@@ -123,7 +123,7 @@ def parse(numbered: Iterable[tuple[int, str]], where: str, task: GlueTask, side:
         else:
             raise DataError(f"{len(fields)} fields between tabs, but the first line has {width}", where, line)
     if not rows:
-        raise DataError("holds no examples", where)
+        raise DataError("holds no examples, only a header; was it copied to its end?", where)
     _check_indexes(rows, task, where)
     return GlueFile(task, side, where, rows, len(broken), next(iter(broken), None))
 

@@ -81,7 +81,7 @@ def read_questions(path: Path) -> list[Question]:
                             where)  # fmt: skip
         found[name] = Question(name, texts)
     if not found:
-        raise DataError("holds no questions", where)
+        raise DataError("holds no questions; was it copied to its end?", where)
     return list(found.values())
 
 

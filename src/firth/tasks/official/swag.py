@@ -101,13 +101,13 @@ def _rows(path: Path, wanted: Sequence[str]) -> list[tuple[int, int | None, dict
                     raise DataError(f"column 1: {index} stands in line {first[index]}, too", source.where, line)
             found.append((line, index, dict(zip(header, row, strict=True))))
     if not found:
-        raise DataError("holds no examples", source.where)
+        raise DataError("holds no examples, only a header; was it copied to its end?", source.where)
     return found
 
 
 def _check_header(header: Sequence[str], wanted: Sequence[str], where: str) -> None:
     if not header:
-        raise DataError("empty file", where)
+        raise DataError("empty file; was it copied to its end?", where)
     lacking = [name for name in wanted if name not in header]
     if lacking == ["label"]:
         raise DataError("no column 'label': a test file, without labels", where, 1)
