@@ -189,6 +189,12 @@ def examples_of(name: str, instead: str, data: Path | None, **changed: Any) -> E
         return load(Path(scratch))
 
 
+def subset_of(asked: int | None, quick: bool) -> dict[str, int]:
+    """What the task's entry says of how many examples there are, where it is not all of them."""
+    count = asked or (QUICK_EXAMPLES if quick else None)
+    return ({"train_examples": count} if count else {}) | ({"dev_examples": QUICK_EXAMPLES} if quick else {})
+
+
 def main() -> None:
     """Measure, print a table, write JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -224,10 +230,7 @@ def main() -> None:
     seeds = options.seeds or (3 if options.quick else 5)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else 3)
     settings = Finetuning(epochs=epochs, learning_rate=options.learning_rate)
-    count = options.examples or (QUICK_EXAMPLES if options.quick else None)
-    few = {"train_examples": count} if count else {}
-    if options.quick:
-        few["dev_examples"] = QUICK_EXAMPLES
+    few = subset_of(options.examples, options.quick)
     paddings = PADDINGS if options.peer == "both" else PADDINGS[1:]
     reference = load_preset("demo").evaluation.reference
     assert reference is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bench.finetune import Ours, columns, examples_of, record
+from bench.finetune import Ours, columns, examples_of, record, subset_of
 from bench.trainer import PADDINGS, MeanOfTokens, Script, squad_features, tokenizer_of
 from usage_examples import bert, draw
 from usage_examples import examples_of as made_examples
@@ -133,3 +133,10 @@ def test_sets_are_read_as_they_are_distributed(tmp_path: Path) -> None:
     assert examples.manifest["doc_stride"] == 128
     with pytest.raises(FirthError, match="no such folder"):
         examples_of("glue/mrpc", "boolq", tmp_path / "glue")
+
+
+def test_a_quick_look_takes_few_examples_on_both_sides() -> None:
+    assert subset_of(None, quick=True) == {"train_examples": 128, "dev_examples": 128}
+    assert subset_of(64, quick=True) == {"train_examples": 64, "dev_examples": 128}
+    assert subset_of(500, quick=False) == {"train_examples": 500}, "scored on the whole dev side"
+    assert subset_of(None, quick=False) == {}

@@ -22,19 +22,17 @@ YES = {"yes": "1", "no": "0"}
 LONGER = SHORT.model_copy(update={"epochs": 5})
 
 
+def binary(folder: Path, kind: str, one: str) -> Path:
+    """A kept model with GLUE's labels: 1 where the drawn label is `one`, else 0."""
+    drawn = [example | {"label": "01"[example["label"] == one]} for example in draw(kind, 300, 1)]
+    examples = examples_of(folder / "examples", kind, drawn[:270], drawn[270:])
+    return trained(folder / "made", kind, examples, seeds=[1], finetuning=LONGER)[1]
+
+
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of pairs with GLUE's labels 0 and 1."""
-    folder = tmp_path_factory.mktemp("pairs")
-    drawn = [one | {"label": YES[one["label"]]} for one in draw("pair", 300, 1)]
-    _, kept = trained(
-        folder / "made",
-        "pair",
-        examples_of(folder / "e", "pair", drawn[:270], drawn[270:]),
-        seeds=[1],
-        finetuning=LONGER,
-    )
-    return kept
+    """A model of pairs."""
+    return binary(tmp_path_factory.mktemp("pairs"), "pair", "yes")
 
 
 def swag_file(path: Path, rows: list[dict[str, Any]], left_out: str = "nothing", first: int = 40) -> None:
@@ -102,15 +100,7 @@ def test_rows_of_glues_sets(models: Path, pairs: Path, place: Path) -> None:
 
 
 def test_colas_sides_without_and_with_a_header(place: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("cola")
-    drawn = [one | {"label": "01"[one["label"] == "fresh"]} for one in draw("text", 200, 1)]
-    _, kept = trained(
-        folder / "made",
-        "text",
-        examples_of(folder / "e", "text", drawn[:180], drawn[180:]),
-        seeds=[1],
-        finetuning=LONGER,
-    )
+    kept = binary(tmp_path_factory.mktemp("cola"), "text", "fresh")
     rows = draw("text", 12, 2)
     (place / "dev.tsv").write_text("".join(f"x\t1\t\t{one['text']}\n" for one in rows))
     (place / "test.tsv").write_text("index\tsentence\n" + "".join(f"{n}\t{r['text']}\n" for n, r in enumerate(rows)))

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from firth.canonical import file_sha256
+from firth.config.tasks import ChoiceTask
 from firth.errors import DataError
-from firth.tasks.official.swag import HEADER, score_swag
+from firth.tasks.examples.build import build
+from firth.tasks.examples.files import load
+from firth.tasks.examples.named import entry_of, official_set
+from firth.tasks.official.swag import HEADER, read_endings, score_swag
 
 
 def write(path: Path, labels, header=HEADER, first: int = 0) -> Path:
@@ -45,7 +50,7 @@ def test_predictions_may_stand_between_commas(tmp_path: Path) -> None:
     [
         ("0", HEADER[:-1], "line 1: no column 'label': a test file, without labels"),
         ("0", ("video-id", "label"), "line 1: no column 'ending0'; SWAG has ,video-id,"),
-        ("", HEADER, "holds no examples"),
+        ("", HEADER, "holds no examples, only a header; was it copied to its end?"),
         ("04", HEADER, "line 3: column 'label': '4' is not one of 0, 1, 2, 3"),
     ],
 )
@@ -58,7 +63,7 @@ def test_wrong_gold_is_named(labels, header, said: str, predicted, tmp_path: Pat
 def test_other_wrong_files(predicted, tmp_path: Path) -> None:
     empty = tmp_path / "val.csv"
     empty.write_text("")
-    with pytest.raises(DataError, match="empty file"):
+    with pytest.raises(DataError, match=r"empty file; was it copied to its end\?"):
         score_swag(empty, predicted("0"))
     with pytest.raises(DataError, match="swapped"):
         score_swag(predicted("0", "gold.csv"), predicted("0"))
@@ -68,3 +73,25 @@ def test_other_wrong_files(predicted, tmp_path: Path) -> None:
         score_swag(twice, predicted("0"))
     with pytest.raises(DataError, match="column 'prediction': '4' is not one of 0, 1, 2, 3"):
         score_swag(write(tmp_path / "val.csv", "0"), predicted("4"))
+
+
+def test_what_is_answered_reads_as_what_was_learned_from(tmp_path: Path) -> None:
+    """The common start stands in front of each ending, as `firth evaluate` and the pipeline put it there."""
+    rows = [
+        ["0", "v", "1", "He", " On stage , a man sings. ", " He ", "gold", " bows.", "runs .", "sits", "is gone", "2"],
+        ["1", "v", "2", "", "A dog", " ", "gold", "barks", "sleeps", "eats", "digs", "0"],
+    ]
+    other = [["0", "v", "1", "We", "The bus is late.", "We", "gold", "wait.", "fly.", "melt.", "ring.", "0"]]
+    for name, held in (("train.csv", other), ("val.csv", rows)):
+        with (tmp_path / name).open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([HEADER, *held])
+    files = {
+        side: {"kind": "files", "path": str(tmp_path / name), "sha256": file_sha256(tmp_path / name)}
+        for side, name in (("train", "train.csv"), ("dev", "val.csv"))
+    }
+    build("swag", ChoiceTask.model_validate({**entry_of(official_set("swag")), **files}), tmp_path / "made", tmp_path)
+    learned = sorted((one["context"], one["endings"]) for one in load(tmp_path / "made").dev)
+    asked = [(one.context, one.endings) for one in read_endings(tmp_path / "val.csv")]
+    assert sorted(asked) == learned
+    assert asked[0][1] == ["He bows.", "He runs .", "He sits", "He is gone"]
+    assert asked[1][1] == ["barks", "sleeps", "eats", "digs"]
