@@ -93,5 +93,5 @@ def test_what_is_answered_reads_as_what_was_learned_from(tmp_path: Path) -> None
     learned = sorted((one["context"], one["endings"]) for one in load(tmp_path / "made").dev)
     asked = [(one.context, one.endings) for one in read_endings(tmp_path / "val.csv")]
     assert sorted(asked) == learned
-    assert asked[0][1] == ["He bows.", "He runs .", "He sits", "He is gone"]
+    assert asked[0][1] == ["He  bows.", "He runs .", "He sits", "He is gone"]
     assert asked[1][1] == ["barks", "sleeps", "eats", "digs"]

@@ -78,9 +78,7 @@ def read_endings(path: Path) -> list[Unanswered]:
     found = []
     for line, index, row in _rows(path, (CONTEXT, START, *ENDINGS)):
         start = f"{row[START].strip()} " if row[START].strip() else ""
-        found.append(
-            Unanswered(line, index, row[CONTEXT].strip(), [f"{start}{row[ending].strip()}" for ending in ENDINGS])
-        )
+        found.append(Unanswered(line, index, row[CONTEXT], [f"{start}{row[ending]}" for ending in ENDINGS]))
     return found
 
 
