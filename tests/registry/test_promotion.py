@@ -42,7 +42,7 @@ def test_the_first_good_model_becomes_champion_and_answers(project: ScoredProjec
     assert version is not None
     card = version.description
     assert "collection CC0 1.0" in card
-    assert "wordsim353: 0.5000 [0.4900, 0.5100], 90 of 100 covered" in card
+    assert "wordsim353: spearman 0.5000 [0.4900, 0.5100], 90 of 100 covered" in card
     assert "window 5" in card
 
     import mlflow
