@@ -3,9 +3,9 @@
 #
 #   bash bench/encoders.sh FOLDER --data DATA --bert data/models/bert --vectors data/vectors
 #
-# Hours on two cores; with --quick (CoLA and SST-2, 500 examples, two seeds) less than one. What is finished is kept in
-# FOLDER: the same command goes on where it was ended. What stands behind FOLDER is handed to each call of bench.tasks,
-# such as --train-examples 2500, --subset squad=1000, --threads 1, --sets.
+# A day on two cores; with --quick (CoLA and SST-2, 500 examples, two seeds) less than an hour. What is finished is kept
+# in FOLDER: the same command goes on where it was ended. What stands behind FOLDER is handed to each call of
+# bench.tasks, such as --train-examples 64 --dev-examples 64 (everything once, to see it work), --threads 1, --sets.
 set -euo pipefail
 if [ $# -lt 1 ] || [ "${1#-}" != "$1" ]; then
   echo "usage: bash bench/encoders.sh FOLDER --data DATA [options of python -m bench.tasks]" >&2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bench.pretraining import write
-from bench.tasks import examples_of, parser_of, renamed, settings_of
+from bench.tasks import SETS, examples_of, parser_of, renamed, settings_of, train_sizes
 from bench.tasks_table import cell, read, rows_of, table
 
 from firth.errors import DataError, FirthError
@@ -88,6 +88,21 @@ def test_what_is_asked_for_is_what_is_trained_with() -> None:
     assert settings_of(parser_of().parse_args([])).precision == "fp32"
 
 
+def test_without_sizes_they_are_those_of_the_page() -> None:
+    def sizes(*asked: str) -> dict[str, int]:
+        return train_sizes(parser_of().parse_args(asked))
+
+    assert list(sizes()) == list(SETS)
+    assert (sizes()["glue/cola"], sizes()["glue/rte"], sizes()["squad"]) == (2500, 500, 1000)
+    assert set(sizes("--train-examples", "64").values()) == {64}
+    assert sizes("--sets", "glue/rte,squad", "--train-examples", "64", "--subset", "squad=9") == {
+        "glue/rte": 64,
+        "squad": 9,
+    }
+    with pytest.raises(FirthError, match="--subset glue/mrpc: not among --sets squad"):
+        sizes("--sets", "squad", "--subset", "glue/mrpc=9")
+
+
 @pytest.mark.parametrize("below", ["", "glue"])
 def test_a_set_is_found_in_the_data_folder(tmp_path: Path, below: str) -> None:
     folder = tmp_path / below / "RTE"
@@ -96,5 +111,7 @@ def test_a_set_is_found_in_the_data_folder(tmp_path: Path, below: str) -> None:
         rows = [f"{n}\tA {side} {n}.\tB.\t{('entailment', 'not_entailment')[n % 2]}" for n in range(count)]
         (folder / f"{side}.tsv").write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *rows]) + "\n")
     found = examples_of("glue/rte", tmp_path, most=5)
-    assert (len(found.train), len(found.dev)) == (5, 4)
+    assert (len(found.train), len(found.dev)) == (5, 4), "scored on the whole dev side"
+    fewer = examples_of("glue/rte", tmp_path, most=5, most_dev=3)
+    assert (len(fewer.train), len(fewer.dev)) == (5, 3)
     assert json.dumps(found.manifest["published"]) == '"rte"'

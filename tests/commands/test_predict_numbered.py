@@ -147,6 +147,22 @@ def test_files_that_cannot_be_answered(
     assert {path.name for path in place.iterdir()} == before
 
 
+@pytest.mark.parametrize("left_out", ["nothing", "label"])
+def test_swags_file_taken_for_a_table_is_told_of_its_format(models: Path, place: Path, left_out: str) -> None:
+    swag_file(place / "val.csv", draw("choice", 3, 2), left_out=left_out)
+    with pytest.raises(FirthError, match=r"val\.csv, line 2: no field 'context'; .*\. Say --format swag$"):
+        predict("-m", models / "choice", "-i", "val.csv", "-o", "out.tsv")
+
+
+def test_glues_file_taken_for_a_table_is_told_of_its_formats(pairs: Path, place: Path) -> None:
+    (place / "dev.tsv").write_text("index\tsentence1\tsentence2\tlabel\n0\ta\tb\t1\n")
+    with pytest.raises(FirthError, match=r"dev\.tsv, line 2: no field 'first'; .*Say --format glue/rte or glue/wnli$"):
+        predict("-m", pairs, "-i", "dev.tsv", "-o", "out.tsv")
+    (place / "mine.tsv").write_text("sentence1\tsentence2\na\tb\n")
+    with pytest.raises(FirthError, match=r"mine\.tsv, line 2: .*Say --field first=COLUMN where it has another name$"):
+        predict("-m", pairs, "-i", "mine.tsv", "-o", "out.tsv")
+
+
 def test_a_file_that_is_not_swags(models: Path, place: Path) -> None:
     swag_file(place / "val.csv", draw("choice", 3, 2), left_out="sent2")
     with pytest.raises(FirthError, match=r"val\.csv, line 1: no column 'sent2'; SWAG has ,video-id,"):

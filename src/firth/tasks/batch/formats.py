@@ -5,7 +5,7 @@ The first two are told by name, too, the others by an option alone: they have th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from firth.packing import unpacked_name
 from firth.tasks.batch import writing
 from firth.tasks.batch.numbered import GLUE, SWAG, kind_of
 from firth.tasks.batch.unread import ROWS, Units
+from firth.tasks.official import swag
 from firth.tasks.official.glue import TASKS
 
 
@@ -52,6 +53,13 @@ def format_of(source: Path, asked: str | None) -> Format | None:
         raise FirthError(f"--format {asked}: no such format; there are {', '.join(FORMATS)}")
     name = asked.lower() if asked else ENDINGS.get(PurePosixPath(unpacked_name(source.name)).suffix.lower())
     return None if name is None else FORMATS[name]
+
+
+def with_header(columns: Sequence[str]) -> list[str]:
+    """The formats whose official files have that header: what a table is that was taken for records."""
+    found = tuple(columns)
+    glue = [f"{GLUE}{name}" for name, task in TASKS.items() if found in task.columns.values()]
+    return [*glue, *([SWAG] if found in (swag.HEADER, swag.HEADER[:-1]) else [])]
 
 
 def check_target(target: Path, form: Format) -> None:

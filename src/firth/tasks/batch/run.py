@@ -10,7 +10,7 @@ from typing import Any
 from firth.errors import DataError, FirthError
 from firth.progress import Meter, track
 from firth.records import no_field
-from firth.tasks.batch.formats import Format, check_target
+from firth.tasks.batch.formats import Format, check_target, with_header
 from firth.tasks.batch.predictors import Predictor
 from firth.tasks.batch.reading import LINES, Row, Table, ending_of
 from firth.tasks.batch.writing import check_ending, may_differ, writing
@@ -100,7 +100,9 @@ def _record(predictor: Predictor, row: Row, table: Table, fields: Fields) -> Any
     if missing := [name for name in predictor.fields if name not in values]:
         said = no_field(missing[0], list(row.values))
         end = " " if said.endswith("?") else ". "
-        raise DataError(f"{said}{end}Say --field {missing[0]}=COLUMN where it has another name", table.where, row.line)
+        official = " or ".join(with_header(table.header or []))
+        remedy = f"--format {official}" if official else f"--field {missing[0]}=COLUMN where it has another name"
+        raise DataError(f"{said}{end}Say {remedy}", table.where, row.line)
     return predictor.record(values, table.where, row.line)
 
 
