@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from firth.errors import DataError
 from firth.tasks.measures.entities import entities
 from firth.tasks.official.conll import score_conll
 from firth.tasks.official.glue import TASKS
-from firth.tasks.official.glue_files import read_gold
+from firth.tasks.official.glue_files import read_gold, read_texts
 from firth.tasks.official.glue_scores import dev_file, score_folder
 from firth.tasks.official.squad import read_questions, score_squad
 
@@ -50,6 +51,25 @@ def test_glue_s_train_files_are_read_whole() -> None:
         assert "(full)" in found.notes()[0]
     labels = Counter(row.label for row in read_gold(DATA / "glue" / "MRPC" / "train.tsv.xz", TASKS["mrpc"]).rows)
     assert labels == {"1": 2_474, "0": 1_194}
+
+
+def test_glue_s_dev_files_are_answered_row_by_row() -> None:
+    """What a model is asked is what it would be scored on, in order, each row with its own number."""
+    for task in (task for task in TASKS.values() if "dev" in task.rows):
+        path = dev_file(DATA / "glue", task)
+        asked, gold = read_texts(path, task).rows, read_gold(path, task).rows
+        assert [(one.index, one.texts) for one in asked] == [(one.index, one.texts) for one in gold], task.name
+
+
+def test_a_file_that_was_not_copied_to_its_end(tmp_path: Path) -> None:
+    packed = dev_file(DATA / "glue", TASKS["rte"])
+    (tmp_path / packed.name).write_bytes(packed.read_bytes()[:-2_000])
+    with pytest.raises(DataError, match=r"dev\.tsv\.xz.*: .*xz.*end"):
+        read_gold(tmp_path / packed.name, TASKS["rte"])
+    plain = lzma.decompress(packed.read_bytes())
+    (tmp_path / "dev.tsv").write_bytes(plain[: plain.rindex(b"\t")])
+    with pytest.raises(DataError, match=r"dev\.tsv, line 278: 3 fields between tabs, but the first line has 4"):
+        read_gold(tmp_path / "dev.tsv", TASKS["rte"])
 
 
 def test_squad_s_dev_file(tmp_path: Path) -> None:
