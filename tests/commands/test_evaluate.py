@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from evaluate_calls import run, said, write_texts
 from usage_examples import bert, draw, examples_of
 
 from firth.commands.evaluate_shown import FROZEN
 from firth.config.load import preset_text
 from firth.encode.interchange import write_hf
+from firth.tasks.encoders.contextual import BertEncoder
+from firth.tasks.encoders.reading import Floats, Reading
 
 
 def test_two_models_on_a_csv_file(folder: Path) -> None:
@@ -148,6 +151,21 @@ def test_a_bert_is_read_where_and_how_it_is_said(folder: Path) -> None:
     results = json.loads((folder / "r.json").read_text())
     assert (results["settings"]["accelerator"], results["settings"]["precision"]) == ("cpu", "bf16")
     assert results["systems"][0]["mode"] == "frozen"
+
+
+def test_as_many_threads_as_are_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_texts(folder / "own.csv")
+    counted, features = list[int](), BertEncoder.features
+
+    def counting(encoder: BertEncoder, reading: Reading) -> Floats:
+        counted.append(torch.get_num_threads())
+        return features(encoder, reading)
+
+    monkeypatch.setattr(BertEncoder, "features", counting)
+    fields = ("--text-field", "sentence", "--label-field", "verdict", "--seeds", "1", "--frozen")
+    for asked in (["--threads", "1"], ["--threads", "3"], []):
+        assert run("own", "--task", "text", "--train", "own.csv", *fields, *asked).exit_code == 0
+    assert list(dict.fromkeys(counted)) == [1, 3, 2]
 
 
 def test_a_protocol_alone_fine_tunes(folder: Path) -> None:

@@ -79,6 +79,10 @@ from evaluate_calls import run, said, write_texts
             "--batch: the protocol paper has a grid of its own",
         ),
         (["own", "--task", "text", "--train", "own.csv", "--length", "3"], "--length 3: input should be greater than"),
+        (
+            ["own", "--task", "text", "--train", "own.csv", "--threads", "0"],
+            "--threads 0: input should be greater than",
+        ),
         (["own", "--task", "text", "--train", "own.csv"], "no field 'text'; there are: sentence, verdict"),
     ],
 )

@@ -162,6 +162,9 @@ def evaluate(
     precision: Annotated[
         Literal["fp32", "bf16"] | None, typer.Option(help="Of a BERT, read or fine-tuned; bf16 is for GPUs.")
     ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads, 2 where neither this nor params.yaml says another number.")
+    ] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
     predictions: Annotated[
         Path | None,
@@ -200,7 +203,7 @@ def evaluate(
     settings = settings_of(
         modes,
         {"heads": separated(head), "pooling": pooling, "layers": layers, "protocol": protocol,
-         "ensemble": ensemble or None, "seeds": seeds_of(seeds), **of_bert},
+         "ensemble": ensemble or None, "seeds": seeds_of(seeds), "threads": threads, **of_bert},
         {"learning_rate": learning_rate, "epochs": epochs, "batch": batch, "early_stopping": early_stopping or None},
     )  # fmt: skip
     check_ways(models, settings, {"pooling": pooling, "layers": layers, **of_bert})
