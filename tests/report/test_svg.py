@@ -87,6 +87,16 @@ def test_each_seed_is_a_stroke_at_its_own_score() -> None:
     assert "seed" not in none
 
 
+def test_the_line_to_beat_crosses_no_name() -> None:
+    row = {"model": "bert", "label": "A system with a long name", "score": 0.7, "low": 0.6, "high": 0.8, "seeds": []}
+    rows = [row | {"hollow": False, "remark": ""}] * 2
+    drawn = system_chart("t", "T", rows, line=("majority", 0.55), show=str, bounds=(0.0, 1.0))
+    crossed = re.findall(r'y1="([\d.]+)" y2="([\d.]+)" class="chance"', drawn)
+    names = [float(y) for y in re.findall(r'y="([\d.]+)" class="word"', drawn)]
+    assert (len(crossed), len(names)) == (3, 2)
+    assert all(float(top) >= y + 4 or float(low) <= y - 13 for top, low in crossed for y in names)
+
+
 def test_the_leaning_labels_of_attention_lie_inside_the_drawing() -> None:
     pieces = ["[CLS]", "internationalization", "of", "Wales", "[SEP]"]
     even = [[0.2] * len(pieces)] * len(pieces)

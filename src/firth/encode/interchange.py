@@ -57,10 +57,11 @@ EMBEDDINGS = "embeddings.word_embeddings.weight"
 BIAS = "cls.predictions.bias"
 
 
-def read_hf(folder: Path, seed: int = 1) -> Bert:
+def read_hf(folder: Path, seed: int = 1, say_new: bool = True) -> Bert:
     """Read a folder that `save_pretrained` of a BERT wrote: BertModel, BertForPreTraining, BertForMaskedLM and others.
 
-    Heads that it lacks start as new ones from `seed`, heads of other tasks are left out; a line on stderr says both.
+    Heads that it lacks start as new ones from `seed`, heads of other tasks are left out; a line on stderr says both,
+    the former with `say_new`.
 
     Raises:
         DataError: not such a folder, or a model that ours cannot be: another architecture, activation, position
@@ -68,7 +69,7 @@ def read_hf(folder: Path, seed: int = 1) -> Bert:
         IntegrityError: a tensor is missing, superfluous or of another shape; a file is torn.
     """
     bert, strangers = read_parts(folder, seed)
-    if new := [head for head in HEADS if bert.heads[head] == NEW]:
+    if say_new and (new := [head for head in HEADS if bert.heads[head] == NEW]):
         print(f"{folder}: has no trained {', '.join(new)}: new, random weights stand there", file=sys.stderr)
     if strangers:
         print(f"{folder}: left out, heads of other tasks: {', '.join(sorted(strangers))}", file=sys.stderr)

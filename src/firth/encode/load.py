@@ -20,6 +20,11 @@ def load_model(folder: Path) -> Bert:
     return folders.load(folder) if folders.is_model_folder(folder) else read_hf(folder)
 
 
+def load_encoder(folder: Path) -> Bert:
+    """As `load_model`, for who has no use for pretraining heads: nothing is said of those that the folder lacks."""
+    return folders.load(folder) if folders.is_model_folder(folder) else read_hf(folder, say_new=False)
+
+
 def folder_digest(folder: Path) -> str:
     """sha256 of `model.safetensors`; where the weights lie in several files, of the names and sha256 of all."""
     files = weight_files(folder)

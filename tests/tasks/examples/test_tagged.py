@@ -38,7 +38,7 @@ def test_fields_and_groups_of_ones_own(built: Built) -> None:
         format="jsonl", tokens_field="words", tags_field="ner", keep_repeats=True,
     )  # fmt: skip
     assert (len(found.train), len(found.dev)) == (40, 3)
-    with pytest.raises(DataError, match="of 40 examples in 1 groups none is on the"):
+    with pytest.raises(DataError, match="of 40 examples in 1 group none is on the"):
         built("tagging", lines(SENTENCES), format="jsonl", group_field="page")
 
 

