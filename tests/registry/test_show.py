@@ -35,3 +35,15 @@ def test_all_suites_of_the_demo_fit_eighty_columns() -> None:
         "–",
         "0.670",
     ]
+
+
+def test_more_suites_stand_below_one_another() -> None:
+    scores = dict(SCORES) | {f"set-{number:02}": -number / 100 for number in range(10, 20)}
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(models_table([Listed("word2vec-skipgram", "1", ["champion"], "promoted", scores, "run")]))
+    numbers = [line.split()[1:] for line in shown.get().splitlines() if line.strip().startswith("v1 ")]
+    assert numbers[0][:2] == ["@champion", "promoted"]
+    told = [*numbers[0][2:], *(number for part in numbers[1:] for number in part)]
+    assert told == ["–" if score is None else f"{score:.3f}" for score in scores.values()]
+    assert shown.get().count("word2vec-skipgram") == 1

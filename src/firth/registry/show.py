@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DASH = "–"
 OWN_SUITES = (*WORD_SUITES, *BERT_SUITES)
 """In this order, before the tasks."""
+BESIDE = 7
+"""Suites in a table: the demo's fit a terminal of 80 columns."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +60,28 @@ def registered(root: Path | None = None, store: Store | None = None) -> list[Lis
 
 
 def models_table(rows: Sequence[Listed]) -> Group:
-    """`registered` as a table for each model: they are not all measured on the same suites."""
+    """`registered` as tables for each model: they are not all measured on the same suites."""
     from rich.console import Group
 
     names = dict.fromkeys(row.name for row in rows)
-    return Group(*(_versions(name, [row for row in rows if row.name == name]) for name in names))
+    return Group(*(part for name in names for part in _versions(name, [row for row in rows if row.name == name])))
 
 
-def _versions(name: str, rows: Sequence[Listed]) -> Table:
+def _versions(name: str, rows: Sequence[Listed]) -> Iterator[Table]:
+    """What the versions are with the first suites, then further suites, as many as fit beside each other."""
     found = {suite for row in rows for suite in row.scores}
     suites = [*(suite for suite in OWN_SUITES if suite in found), *sorted(found - set(OWN_SUITES))]
-    table = _table(name, "", "aliases", "verdict")
-    for suite in suites:  # three digits and headings in two lines: all the demo's suites fit a terminal of 80 columns
-        table.add_column(suite, min_width=5, overflow="fold", justify="right")
-    for row in rows:
-        aliases = "\n".join(f"@{alias}" for alias in row.aliases)
-        numbers = [DASH if row.scores.get(suite) is None else f"{row.scores[suite]:.3f}" for suite in suites]
-        table.add_row(f"v{row.version}", aliases or DASH, row.verdict, *numbers)
-    return table
+    for start in range(0, max(len(suites), 1), BESIDE):
+        table = _table(name if start == 0 else None, "", *(["aliases", "verdict"] if start == 0 else []))
+        part = suites[start : start + BESIDE]
+        for suite in part:  # three digits and headings in two lines
+            table.add_column(suite, min_width=5, overflow="fold", justify="right")
+        for row in rows:
+            aliases = "\n".join(f"@{alias}" for alias in row.aliases)
+            state = [aliases or DASH, row.verdict] if start == 0 else []
+            numbers = [DASH if row.scores.get(suite) is None else f"{row.scores[suite]:.3f}" for suite in part]
+            table.add_row(f"v{row.version}", *state, *numbers)
+        yield table
 
 
 def decisions_table(promotions: Sequence[Promotion]) -> Group:
@@ -94,7 +100,7 @@ def decisions_table(promotions: Sequence[Promotion]) -> Group:
     return Group(table, *lines) if table.row_count else Group(*lines)
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str | None, *columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
