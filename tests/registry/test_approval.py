@@ -158,6 +158,7 @@ def test_of_a_yes_and_a_no_at_once_one_counts(small_store: Store, monkeypatch: p
 @pytest.mark.slow
 def test_an_approval_killed_at_any_step_is_given_again(small_store: Store) -> None:
     for step in range(40):
+        small.clear_locks(small_store)
         small.set_aliases(small_store, "2", "1")
         small.decide(small_store, "3", "pending", "2")
         small_store.client.delete_registered_model_tag(NAME, "firth.move")

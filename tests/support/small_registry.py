@@ -40,6 +40,12 @@ def set_aliases(store: Store, champion: str | None, previous: str | None) -> Non
             store.client.set_registered_model_alias(NAME, alias, number)
 
 
+def clear_locks(store: Store) -> None:
+    """Delete what a killed holder left: who comes next waits for its lease, and each look would be a step."""
+    for left in store.client.search_registered_models(f"name LIKE '{lock.lock_name(NAME)}%'"):
+        store.client.delete_registered_model(left.name)
+
+
 def decide(store: Store, number: str, verdict: str, champion_before: str | None) -> str:
     """Leave a record of a decision, as the gate does; where it lies."""
     version = store.client.get_model_version(NAME, number)
