@@ -55,6 +55,11 @@ def bfloat16_cost() -> float:
     return _seconds_of_product(torch.bfloat16) / _seconds_of_product(torch.float32)
 
 
+def has_bfloat16() -> bool:
+    """Whether this CPU has instructions that oneDNN takes for bfloat16; the same answer each time, unlike a clock's."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def _seconds_of_product(kind: torch.dtype, times: int = 3) -> float:
     a, b = (torch.full((256, 256), 0.5, dtype=kind) for _ in range(2))
     took = []

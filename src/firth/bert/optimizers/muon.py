@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from firth.training.products import has_bfloat16
+
 MOMENTUM = 0.95
 """Share of the momentum that a step keeps (Nesterov's form); AdamW's `beta1` is for the other parameters only."""
 
@@ -75,11 +77,12 @@ def orthogonal(matrices: Tensor) -> Tensor:
     """(N, A, B) -> (N, A, B): each with its singular vectors as before and singular values near 1.
 
     Rounds of an odd polynomial (Newton and Schulz's iteration) act on the singular values alone. They need no
-    decomposition and bear bfloat16, in which they are done (with float32 a CPU takes five times as long).
+    decomposition and bear bfloat16: a CPU with instructions for it takes a fifth of float32's time. One without would
+    take twenty times as long; there they are done in float32.
     """
     wide = matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT  # (N, A, B) with A ≤ B: the products are (A, A)
-    x = x.bfloat16()
+    x = x.bfloat16() if x.is_cuda or has_bfloat16() else x.float()
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)  # no singular value above 1
     a, b, c = COEFFICIENTS
     for _ in range(ROUNDS):
