@@ -64,8 +64,11 @@ def test_shuffled_labels_tie_with_the_majority(tmp_path: Path, kind: str) -> Non
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_bytes_every_time(tmp_path: Path, kind: str) -> None:
     settings = SETTINGS.model_copy(
-        update={"modes": ["frozen", "finetuned"], "seeds": [1, 2], "finetuning": Finetuning(epochs=1)}
-    )
+        update={
+            "modes": ["frozen", "finetuned"], "seeds": [1, 2], "finetuning": Finetuning(epochs=1),
+            "head": Head(epochs=4, batch=16),
+        }
+    )  # fmt: skip
     first, second = (score(tmp_path, kind, settings) for _ in range(2))
     assert dumps(first.results) == dumps(second.results)
     assert first.predictions == second.predictions
