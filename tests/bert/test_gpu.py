@@ -210,7 +210,7 @@ def test_resumed_is_as_like_an_unbroken_training_as_another_unbroken_one(kind, p
     """To the bit wherever two unbroken ones are: always on a CPU. Some sums on GPUs have no fixed order."""
     steps = few(kind, precision, 20, 8)
     store = fable_store(tmp_path / "pieces")
-    settings = training(kind, precision=precision, steps=steps, heldout=HeldOut(every=4, instances=16))
+    settings = training(kind, precision=precision, steps=steps, heldout=HeldOut(every=steps // 2, instances=16))
     calls = []
 
     def killer(step, _metrics):

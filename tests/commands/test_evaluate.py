@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from evaluate_calls import run, said, write_texts
+from evaluate_calls import run, said, small_bilstms, write_texts
 from usage_examples import bert, draw, examples_of
 
 from firth.bert.folder import NEW, Bert
@@ -93,7 +93,8 @@ def test_squad_in_windows(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_all_ways_to_use_encoders_stand_side_by_side(folder: Path) -> None:
+def test_all_ways_to_use_encoders_stand_side_by_side(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_bilstms(monkeypatch)
     write_texts(folder / "own.csv")
     asked = ["own", "words", "--task", "text", "--train", "own.csv", "--text-field", "sentence", "--label-field",
              "verdict", "--train-examples", "48", "--seeds", "1"]  # fmt: skip

@@ -10,28 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evaluate_calls import small_bilstms
 from one_thread import one_thread  # noqa: F401
 from typer.testing import CliRunner, Result
 from usage_examples import bert, draw, vectors
 
 from firth.bert.folder import save
 from firth.cli import app
-from firth.config import usages
-from firth.config.usages import BiLSTM, Evaluation
 from firth.errors import FirthError
 from firth.tasks.kept import keeping
 from firth.word2vec.matrix_files import save_matrices
 
 
-class Small(Evaluation):
-    """The defaults, with a BiLSTM that is trained in a second."""
-
-    bilstm: BiLSTM = BiLSTM(hidden=16, layers=1, epochs=5)
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(usages, "Evaluation", Small)
+    small_bilstms(monkeypatch)
     save(tmp_path / "own", bert())
     found = vectors()
     save_matrices(tmp_path / "words", found.vocabulary, {"input": found.matrix})

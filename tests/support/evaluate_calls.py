@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
 from tests.support.usage_examples import draw
 from typer.testing import CliRunner, Result
 
 from firth.cli import app
+from firth.config import usages
+from firth.config.usages import BiLSTM, Evaluation
 from firth.errors import FirthError
 
 
@@ -30,3 +33,14 @@ def write_texts(path: Path, shuffled: bool = False) -> Path:
         drawn = draw("text", 400, 1, shuffled)
         writer.writerows((f"{one['text']} ({number})", one["label"]) for number, one in enumerate(drawn))
     return path
+
+
+class Small(Evaluation):
+    """The defaults, with a BiLSTM that is trained in a second."""
+
+    bilstm: BiLSTM = BiLSTM(hidden=16, layers=1, epochs=5)
+
+
+def small_bilstms(patch: pytest.MonkeyPatch) -> None:
+    """`firth evaluate` outside of a project has them."""
+    patch.setattr(usages, "Evaluation", Small)
