@@ -62,14 +62,14 @@ def collect(inputs: Inputs, params: Params, reference: Path | None = None) -> di
 
 def _read_by_bert(inputs: Inputs, params: Params, reference: Path | None) -> dict[str, Any]:
     """What takes the model itself and not only its records."""
-    from firth.encode.load import load_model
+    from firth.encode.load import load_encoder, load_model
 
     report = params.report
     with _one_thread():
         bert = load_model(inputs.bert.folder)
         encoders = [("bert", f"{MODEL_LABELS['bert']}, ours", bert)]
         if report.ambiguous and reference and params.evaluation.reference:
-            encoders.append(("reference", params.evaluation.reference.title, load_model(reference)))
+            encoders.append(("reference", params.evaluation.reference.title, load_encoder(reference)))
         asked = report.ambiguous
         return {
             "hidden": hidden_words(inputs.bert),
