@@ -11,6 +11,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from scored_project import ScoredProject
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from firth.errors import FirthError
 from firth.registry import lock as module
@@ -93,6 +95,31 @@ def test_a_lock_given_back_between_the_refusal_and_its_error_is_asked_for_again(
         held.still()
     assert asked[0] == LOCK
     assert time.monotonic() - started < 60
+
+
+def test_a_lock_given_back_between_its_reading_and_its_tags_is_no_strangers(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow reads a model by its name, then its tags by that name: by then they may have gone with a new name."""
+    left_behind(store, monkeypatch, lease=60.0)
+    read, given_back = module._read, []
+
+    def between(connection, cursor, statement, *rest):  # type: ignore[no-untyped-def]
+        if "registered_model_tags" in statement and not given_back:
+            given_back.append(LOCK)
+            store.client.rename_registered_model(LOCK, "elsewhere")
+
+    def read_late(*args: object) -> object:
+        event.listen(Engine, "before_cursor_execute", between)
+        try:
+            return read(*args)  # type: ignore[arg-type]
+        finally:
+            event.remove(Engine, "before_cursor_execute", between)
+
+    monkeypatch.setattr(module, "_read", read_late)
+    with locked(store, NAME) as held:
+        assert given_back
+        held.still()
 
 
 def test_locks_of_other_models_are_others(store: Store) -> None:

@@ -212,15 +212,23 @@ def _read(store: Store, lock: str) -> Left | None:
     """Who holds it; None where it has just gone."""
     from mlflow.exceptions import MlflowException
 
-    try:
-        tags = store.client.get_registered_model(lock).tags
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
-    if TOKEN_TAG not in tags:
-        raise FirthError(f"the registered model {lock} is none of Firth's locks: rename it, the name is needed for one")
-    return Left(tags[TOKEN_TAG], tags[OWNER_TAG], float(tags[LEASE_TAG]))
+    seen: int | None = None
+    while True:
+        try:
+            model = store.client.get_registered_model(lock)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+        tags = model.tags
+        if TOKEN_TAG in tags:
+            return Left(tags[TOKEN_TAG], tags[OWNER_TAG], float(tags[LEASE_TAG]))
+        # MLflow reads a model and then its tags, which a lock that is given back in between takes to its new name.
+        if model.creation_timestamp == seen:
+            raise FirthError(
+                f"the registered model {lock} is none of Firth's locks: rename it, the name is needed for one"
+            )
+        seen = model.creation_timestamp
 
 
 def _put_away(store: Store, lock: str, dead: Left) -> None:
