@@ -38,7 +38,7 @@ def _api() -> Iterator[None]:
 
 
 @pytest.fixture
-def clone(_toys: tuple[Path, Path], _api: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def toy(_toys: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone with dvc.lock and all outputs, in which the flow finds itself."""
     root = Path(shutil.copytree(_toys[1], tmp_path / "clone", symlinks=True))
     monkeypatch.chdir(root)
@@ -46,6 +46,12 @@ def clone(_toys: tuple[Path, Path], _api: None, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     monkeypatch.delenv("FIRTH_STATE", raising=False)
     return root
+
+
+@pytest.fixture
+def clone(toy: Path, _api: None) -> Path:
+    """The clone, and a server that runs are told to."""
+    return toy
 
 
 def states(result: dict[str, Any]) -> dict[str, str]:
@@ -87,7 +93,8 @@ def test_a_field_out_of_bounds_is_refused() -> None:
         pipeline.validate_parameters({"bert_size": "huge"})
 
 
-def test_every_field_is_a_parameter(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("toy")
+def test_every_field_is_a_parameter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each field changes exactly the parameter that it names."""
     asked: list[Plan] = []
 
@@ -112,7 +119,7 @@ def test_every_field_is_a_parameter(clone: Path, monkeypatch: pytest.MonkeyPatch
     assert len(asked[0].changes) == 12
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_what_is_up_to_date_is_shown_as_such_without_a_worktree(clone: Path) -> None:
     result = pipeline()
 
@@ -125,7 +132,7 @@ def test_what_is_up_to_date_is_shown_as_such_without_a_worktree(clone: Path) -> 
     assert tasks["train"][1] == ["cores: 2", "memory: 1 GB"]
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_changed_parameter_runs_what_depends_on_it_and_comes_home(clone: Path) -> None:
     replace(clone / "params.yaml", "  window: 5", "  window: 6")
 
@@ -141,7 +148,7 @@ def test_a_changed_parameter_runs_what_depends_on_it_and_comes_home(clone: Path)
     assert f"dvc exp apply {result['run']}" in artifacts["scores"].data
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_run_with_an_override_leaves_the_clone_as_it_is_and_the_same_again_is_restored(clone: Path) -> None:
     first = pipeline(window=8)
     second = pipeline(overrides=["word2vec.window=8"])
@@ -154,7 +161,7 @@ def test_a_run_with_an_override_leaves_the_clone_as_it_is_and_the_same_again_is_
     assert git(clone, "show", f"{first['experiment']}:params.yaml").count(b"window: 8") == 1
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_failed_stage_has_its_message_and_stops_what_needs_it(clone: Path) -> None:
     with pytest.raises(RunFailedError, match=r"^train: window 13 is unlucky\n  choose another$") as caught:
         pipeline(window=13)
@@ -165,8 +172,7 @@ def test_a_failed_stage_has_its_message_and_stops_what_needs_it(clone: Path) -> 
     assert kept.is_dir(), "one may look at it, until `firth gc`"
 
 
-@pytest.mark.slow
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize(("words", "attempts"), [("error", 1), ("error (may pass)", 2), ("Traceback", 2)])
 def test_only_what_may_pass_is_tried_again(clone: Path, tmp_path: Path, words: str, attempts: int) -> None:
     tried = tmp_path / "tried"
@@ -177,6 +183,7 @@ def test_only_what_may_pass_is_tried_again(clone: Path, tmp_path: Path, words: s
     assert tried.read_text() == "x" * attempts
 
 
+@pytest.mark.system
 def test_what_ended_well_before_a_failure_is_kept(clone: Path) -> None:
     replace(clone / "params.yaml", "  min_count: 5", "  min_count: 6")
     replace(clone / "params.yaml", "  window: 5", "  window: 13")
@@ -188,14 +195,14 @@ def test_what_ended_well_before_a_failure_is_kept(clone: Path) -> None:
     assert (clone / "data/model/model.txt").read_text() == "window 5", "earlier outputs are intact"
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_wrong_key_starts_nothing(clone: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'window'"):
         pipeline(overrides=["word2vec.windw=3"])
     assert not (clone / ".firth" / "worktrees").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_stages_can_be_chosen(clone: Path) -> None:
     result = pipeline(window=9, stages=["train"])
     assert states(result) == {"raw@x": "up to date", "raw@y": "up to date", "train": "done"}

@@ -11,10 +11,9 @@ import pytest
 from tests.support.text_project import approve, contents, lines, make_text_project
 
 from firth.canonical import read_json
-from firth.config import load_preset
 from firth.errors import DataError, FirthError
 from firth.shards import CORPUS_SCHEMA, read_shards
-from firth.stages import examples, ingest
+from firth.stages import ingest
 from firth.stages.prepare import main
 from firth.tasks.examples.files import write
 
@@ -148,14 +147,6 @@ def test_nothing_left_to_train_on_is_an_error_with_the_reasons(tmp_path: Path, m
     assert sorted(path.name for path in Path("data").iterdir()) == ["raw", "validation"]
 
 
-DEMO = {
-    "wikipedia": (106, 439_800, {"redirect": 99, "not an article (other namespace)": 1}),
-    "boolq": (10_431, 1_016_300, {"repeated passage": 3678, "reserved for evaluation": 1833}),
-    "news": (3824, 2_035_300, {}),
-}
-"""Documents, words and drops of the demo's sources, as the README states them."""
-
-
 def test_an_article_with_a_dev_passage_loses_exactly_it(tmp_path: Path, monkeypatch, capsys):
     passage = "The ferry crosses the sound twice a day. In winter, when ice lies on the water, it stays in the harbour."
     planted = [story(seed) for seed in range(300)]
@@ -194,34 +185,3 @@ def test_an_article_with_a_dev_passage_loses_exactly_it(tmp_path: Path, monkeypa
     (root / "params.yaml").write_text(json.dumps(params))
     with pytest.raises(FirthError, match=r"data/examples/absent/manifest\.json: no such file"):
         main([])
-
-
-@pytest.mark.slow
-@pytest.mark.registry
-def test_the_demo_s_corpora(tmp_path: Path, monkeypatch):
-    make_text_project(tmp_path, monkeypatch, {})
-    params = load_preset("demo").model_dump(mode="json")
-    Path("params.yaml").write_text(json.dumps(params))
-    ready("wikipedia", "boolq", "news")
-    for task in params["tasks"]:
-        examples.main([task])
-    main([])
-    for corpus, (documents, words, drops) in DEMO.items():
-        manifest = read_json(Path(f"data/raw/{corpus}/manifest.json"))
-        assert (manifest["documents"], manifest["words"]) == (documents, pytest.approx(words, rel=0.002))
-        assert {drop["reason"]: drop["documents"] for drop in manifest["drops"]} == drops
-    kept = read_json(Path("data/corpus/drops.json"))["kept"]
-    assert {name: count["documents"] for name, count in kept.items()} == pytest.approx(
-        {"boolq": 10_227, "news": 3770, "wikipedia": 106}, rel=0.005
-    )
-    shared = [row for row in read_json(Path("data/corpus/drops.json"))["table"] if "sharing 13" in row["reason"]]
-    assert [(row["source"], row["reason"].split()[-1]) for row in shared] == [("boolq", "boolq")]
-    assert 30 < shared[0]["documents"] < 80  # passages of one article overlap, also where their questions differ
-    sentences = [sentence for document in prepared("train") for sentence in document["sentences"]]
-    assert 18 < sum(len(sentence.split()) for sentence in sentences) / len(sentences) < 26
-    assert all(sentence and sentence == " ".join(sentence.split()) for sentence in sentences)
-    assert not any(
-        mark in sentence
-        for sentence in sentences
-        for mark in ("``", "\u201c", "&amp;", "<br", "â€", "[[", "{{", "|thumb")
-    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +30,10 @@ STATIC = Source("vectors", lambda: StaticEncoder(vectors()), lambda: "f" * 64)
 CONTEXTUAL = Source("a model", lambda: BertEncoder(bert()))
 
 
-def score(folder: Path, kind: str, settings: Evaluation = SETTINGS, shuffled: bool = False) -> Scored:
-    examples = examples_of(folder, kind, draw(kind, 120, 1, shuffled), draw(kind, 60, 2, shuffled))
+def score(
+    folder: Path, kind: str, settings: Evaluation = SETTINGS, shuffled: bool = False, train: int = 120, dev: int = 60
+) -> Scored:
+    examples = examples_of(folder, kind, draw(kind, train, 1, shuffled), draw(kind, dev, 2, shuffled))
     return score_task(examples, {"vectors": STATIC, "model": CONTEXTUAL}, settings)
 
 
@@ -69,7 +73,7 @@ def test_the_same_bytes_every_time(tmp_path: Path, kind: str) -> None:
             "head": Head(epochs=4, batch=16),
         }
     )  # fmt: skip
-    first, second = (score(tmp_path, kind, settings) for _ in range(2))
+    first, second = (score(tmp_path, kind, settings, train=40, dev=20) for _ in range(2))
     assert dumps(first.results) == dumps(second.results)
     assert first.predictions == second.predictions
     assert json.loads(dumps(first.results)) == first.results
@@ -79,6 +83,28 @@ def test_the_same_bytes_every_time(tmp_path: Path, kind: str) -> None:
         "model",
         "model-finetuned",
     ]
+
+
+@pytest.mark.parametrize("kind", ["text", "span"])
+def test_an_encoder_is_gone_when_the_next_is_loaded(tmp_path: Path, kind: str) -> None:
+    loaded: list[weakref.ref[BertEncoder]] = []
+
+    def load() -> BertEncoder:
+        assert [reference() for reference in loaded] == [None] * len(loaded)
+        encoder = BertEncoder(bert())
+        loaded.append(weakref.ref(encoder))
+        return encoder
+
+    examples = examples_of(tmp_path, kind, draw(kind, 20, 1), draw(kind, 10, 2))
+    settings = SETTINGS.model_copy(
+        update={"modes": ["frozen", "finetuned"], "finetuning": Finetuning(epochs=1), "head": Head(epochs=2)}
+    )
+    gc.disable()  # it goes with the last that speaks of it, and waits for no collection
+    try:
+        score_task(examples, {name: Source(name, load, lambda: "f" * 64) for name in ("one", "two", "three")}, settings)
+    finally:
+        gc.enable()
+    assert len(loaded) == 3
 
 
 def test_fine_tuning_learns_and_leaves_the_model_as_it_was(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -81,28 +80,30 @@ def score_task(
         )
         predictions[system] = _records(examples, problem, predicted, measures[metric])
 
+    def score(name: str, source: Source) -> None:
+        for learner in learners(problem, examples, source, settings, seen):
+            system, label = name + learner.suffix, source.label + learner.note
+            outcome = trainings.outcome(learner, system)
+            row = {"encoder": name, "mode": learner.mode, "label": label}
+            seeds = {"seeds": [_rounded(run.score) for run in outcome.runs]}
+            chosen = outcome.chosen
+            details = learner.details | {"seed": chosen.seed}
+            if learner.identity is None:
+                add(system, row | seeds, chosen.predicted, details)
+                continue
+            made = [{key: _plain(value) for key, value in record.items()} for record in outcome.records]
+            settled = details | (chosen.point if learner.tunable else {})
+            add(system, row | seeds | {"score_is": outcome.of, "runs": made}, chosen.predicted, settled)
+            members = outcome.counted
+            if settings.ensemble and len(members) > 1:
+                together = {"label": f"{label}, ensemble of {len(members)}", "seeds": []}
+                whose = {"ensemble_of": [run.seed for run in members]}
+                predicted = trainings.ensemble(outcome, learner)
+                add(f"{system}-ensemble", row | together | whose, predicted, learner.details)
+
     with threads(settings.threads):
         for name, source in encoders.items():
-            for learner in learners(problem, examples, source, settings, seen):
-                system, label = name + learner.suffix, source.label + learner.note
-                outcome = trainings.outcome(learner, system)
-                row = {"encoder": name, "mode": learner.mode, "label": label}
-                seeds = {"seeds": [_rounded(run.score) for run in outcome.runs]}
-                chosen = outcome.chosen
-                details = learner.details | {"seed": chosen.seed}
-                if learner.identity is None:
-                    add(system, row | seeds, chosen.predicted, details)
-                    continue
-                made = [{key: _plain(value) for key, value in record.items()} for record in outcome.records]
-                settled = details | (chosen.point if learner.tunable else {})
-                add(system, row | seeds | {"score_is": outcome.of, "runs": made}, chosen.predicted, settled)
-                members = outcome.counted
-                if settings.ensemble and len(members) > 1:
-                    together = {"label": f"{label}, ensemble of {len(members)}", "seeds": []}
-                    whose = {"ensemble_of": [run.seed for run in members]}
-                    predicted = trainings.ensemble(outcome, learner)
-                    add(f"{system}-ensemble", row | together | whose, predicted, learner.details)
-            gc.collect()
+            score(name, source)  # nothing of an encoder outlives its turn
     files = examples.manifest["files"]
     return Scored(
         {

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 DATA = os.environ.get("FIRTH_DATA")
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.system,
     pytest.mark.skipif(DATA is None, reason="FIRTH_DATA is not set: no larger wiki and books files"),
 ]
 
