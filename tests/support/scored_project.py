@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,18 @@ SETTINGS = [
 """The demo's parameters with one small task; scores are made up, without the answers that a confidence asks for."""
 
 
+@cache
+def _parameters() -> str:
+    return with_overrides(preset_text("demo"), SETTINGS)[0]
+
+
 class ScoredProject:
     """`root` is the project folder; `train` puts vectors and their scores there, as the stages would."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir()
-        (root / "params.yaml").write_text(with_overrides(preset_text("demo"), SETTINGS)[0], encoding="utf-8")
+        (root / "params.yaml").write_text(_parameters(), encoding="utf-8")
         (root / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
         (root / ".gitignore").write_text("/.firth/\n", encoding="utf-8")
         self.validated("news", True)
@@ -189,7 +195,7 @@ class ScoredProject:
         path = self.root / "data" / "tasks" / "words" / "results.json"
         tree: dict[str, Any] = {"models": {}, "vectors": {}}
         if path.is_file():
-            tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+            tree = read_json(path)
         tree["digests"] = DIGESTS | digests
         tree["settings"] = {"restrict_vocabulary": 30000, "bootstrap": 1000, "seed": 1}
         tree["vectors"][model] = file_sha256(folder / "vectors.safetensors")

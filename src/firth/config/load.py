@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,20 @@ def preset_text(name: str) -> str:
 
 def load_preset(name: str) -> Params:
     """Preset `name`, checked."""
-    return check(parse(preset_text(name), f"preset {name}"), f"preset {name}")
+    return _checked(preset_text(name), f"preset {name}")
 
 
 def load_params(path: Path) -> Params:
     """The parameters in `path`, checked."""
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; `firth configure demo` writes one")
-    return check(parse(path.read_text(encoding="utf-8"), str(path)), str(path))
+    return _checked(path.read_text(encoding="utf-8"), str(path))
+
+
+@lru_cache(maxsize=8)
+def _checked(text: str, where: str) -> Params:
+    """A command asks for its parameters in many places, and YAML that keeps its comments is slow to read."""
+    return check(parse(text, where), where)
 
 
 def with_overrides(

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+import yaml
 
 from firth.canonical import read_json, write_atomic
 from firth.errors import DataError
@@ -89,13 +88,13 @@ def locked_outputs(lock: Path) -> list[dict[str, str]]:
     if not lock.is_file():
         return []
     try:
-        tree = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8")) or {}
+        tree = yaml.load(lock.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
         return [
             {"stage": stage, "path": str(out["path"]), "md5": str(out.get("md5", "–"))}
             for stage, entry in tree.get("stages", {}).items()
             for out in entry.get("outs", [])
         ]
-    except (YAMLError, AttributeError, KeyError, TypeError):
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
         raise DataError("not a dvc.lock", lock) from None
 
 

@@ -69,7 +69,7 @@ def read_lock(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise IntegrityError(f"{path}: not valid YAML ({error})") from None
     stages: dict[str, Any] = (tree or {}).get("stages", {})
