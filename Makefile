@@ -46,7 +46,7 @@ test-quick: $(TEST_STAMP)  ## What answers within 90 seconds
 	pytest $(SIDE_BY_SIDE) -m "not system and not slow and not registry"
 
 # What makes clones and watches them by the clock has the machine to itself.
-test-system: $(STAMP)  ## Servers, browser, kills, clones
+test-system: $(STAMP)  ## Servers, browser, kills, clones, larger data
 	pytest $(SIDE_BY_SIDE) -m system --ignore tests/e2e
 	pytest -m system tests/e2e
 

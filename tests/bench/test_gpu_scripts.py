@@ -27,7 +27,7 @@ def test_without_a_gpu_nothing_is_run(tmp_path):
     assert not list((tmp_path / "figures").iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.skipif(torch.cuda.is_available(), reason="sizes are those of a CPU")
 def test_a_part_that_fails_or_has_no_time_is_reported_and_the_others_go_on(tmp_path):
     """A token store that is not there, and so little time that the tests are ended."""
