@@ -208,7 +208,7 @@ def furthest(one, other):
 @kinds_of_numbers
 def test_resumed_is_as_like_an_unbroken_training_as_another_unbroken_one(kind, precision, tmp_path):
     """To the bit wherever two unbroken ones are: always on a CPU. Some sums on GPUs have no fixed order."""
-    steps = few(kind, precision, 20, 8)
+    steps = few(kind, precision, 20, 6)
     store = fable_store(tmp_path / "pieces")
     settings = training(kind, precision=precision, steps=steps, heldout=HeldOut(every=steps // 2, instances=16))
     calls = []
@@ -234,7 +234,7 @@ def test_resumed_is_as_like_an_unbroken_training_as_another_unbroken_one(kind, p
 def test_a_training_learns_packed_and_in_bf16(kind, tmp_path):
     """On a GPU compiled as well: the whole way that `--preset base` goes."""
     settings = training(
-        kind, precision="bf16", packing=True, compile=kind == "cuda", micro_batch=8, steps=few(kind, "bf16", 60, 30),
+        kind, precision="bf16", packing=True, compile=kind == "cuda", micro_batch=8, steps=few(kind, "bf16", 60, 20),
         optimizer=Optimizer(learning_rate=3e-3, warmup_steps=6),
     )  # fmt: skip
     trained = pretrain(fable_store(tmp_path / "pieces"), settings, tmp_path / "run", unwatched)
