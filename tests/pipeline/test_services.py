@@ -98,9 +98,10 @@ def wait_for(path: Path, seconds: float = 60) -> str:
 
 
 def ask_for_run(address: str, parameters: dict[str, Any]) -> None:
-    deployment = ask(f"{address}/api/deployments/name/hello/hello")
+    """The first run that a server makes takes seconds, on a busy machine."""
+    deployment = ask(f"{address}/api/deployments/name/hello/hello", seconds=60)
     body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
-    assert ask(f"{address}/api/deployments/{deployment['id']}/create_flow_run", body)
+    assert ask(f"{address}/api/deployments/{deployment['id']}/create_flow_run", body, seconds=60)
 
 
 def test_nothing_runs_at_first(project: Path) -> None:

@@ -24,6 +24,9 @@ SECOND_VISIT = """if (location.protocol === "http:") {
 }"""
 """What MLflow keeps in the browser once its chat panel is closed and "Model training" is chosen."""
 
+PATIENT = 60.0
+"""Seconds for an answer that a test cannot do without."""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -37,7 +40,7 @@ class Served:
     def runs(self) -> list[dict[str, Any]]:
         """Flow runs, newest first."""
         body = {"sort": "EXPECTED_START_TIME_DESC", "flows": {"name": {"any_": ["pipeline"]}}}
-        found: list[dict[str, Any]] = ask(f"{self.prefect}/api/flow_runs/filter", body)
+        found: list[dict[str, Any]] = ask(f"{self.prefect}/api/flow_runs/filter", body, PATIENT)
         return found
 
     def state_of(self, flow_run: str) -> str | None:
@@ -48,7 +51,8 @@ class Served:
     def trainings(self) -> list[dict[str, Any]]:
         """MLflow's runs, newest first, with `params` and `metrics` as plain mappings."""
         api = f"{self.mlflow}/api/2.0/mlflow"
-        number = ask(f"{api}/experiments/get-by-name?experiment_name=firth")["experiment"]["experiment_id"]
+        found = ask(f"{api}/experiments/get-by-name?experiment_name=firth", seconds=PATIENT)
+        number = found["experiment"]["experiment_id"]
         return [
             {
                 "id": run["info"]["run_id"],
@@ -59,7 +63,7 @@ class Served:
                     for kind in ("params", "metrics", "tags")
                 },
             }
-            for run in ask(f"{api}/runs/search", {"experiment_ids": [number]})["runs"]
+            for run in ask(f"{api}/runs/search", {"experiment_ids": [number]}, PATIENT)["runs"]
         ]
 
     def training(self, model: str, flow_run: str | None, window: int) -> dict[str, Any]:

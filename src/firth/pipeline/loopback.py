@@ -15,13 +15,16 @@ from firth.pipeline.waiting import say
 HOST = "127.0.0.1"
 
 
-def ask(address: str, body: Any = None) -> Any:
-    """What `address` answers (JSON as a value, else the text); a `body` is posted as JSON. None: no good answer."""
+def ask(address: str, body: Any = None, seconds: float = 5.0) -> Any:
+    """What `address` answers (JSON as a value, else the text); a `body` is posted as JSON.
+
+    None: no good answer, or none within `seconds`.
+    """
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address, data=data, headers={"Content-Type": "application/json"})  # noqa: S310
     straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy the environment names
     try:
-        with straight.open(request, timeout=5) as answer:
+        with straight.open(request, timeout=seconds) as answer:
             text: str = answer.read().decode()
     except (OSError, http.client.HTTPException):
         return None
