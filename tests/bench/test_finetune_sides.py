@@ -137,6 +137,7 @@ def test_sets_are_read_as_they_are_distributed(tmp_path: Path) -> None:
 
 def test_a_quick_look_takes_few_examples_on_both_sides() -> None:
     assert subset_of(None, quick=True) == {"train_examples": 128, "dev_examples": 128}
+    assert subset_of(None, quick=True, official=False) == {"train_examples": 96, "dev_examples": 96}
     assert subset_of(64, quick=True) == {"train_examples": 64, "dev_examples": 128}
     assert subset_of(500, quick=False) == {"train_examples": 500}, "scored on the whole dev side"
     assert subset_of(None, quick=False) == {}
