@@ -51,3 +51,10 @@ def test_a_torn_lock_is_named(tmp_path: Path) -> None:
     (tmp_path / "dvc.lock").write_text("stages: {a: [", encoding="utf-8")
     with pytest.raises(IntegrityError, match=r"dvc\.lock: not valid YAML"):
         read_lock(tmp_path)
+
+
+def test_a_lock_that_names_code_runs_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "dvc.lock").write_text(f"stages: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n")
+    with pytest.raises(IntegrityError, match=r"dvc\.lock: not valid YAML"):
+        read_lock(tmp_path)
+    assert not (tmp_path / "made").exists()
