@@ -10,10 +10,10 @@ from typing import Any
 
 from firth.config.evaluation import GateModel, Policy
 from firth.errors import DataError, FirthError
+from firth.lockfile import read_lock
 from firth.registry.gate import Scores
 from firth.tracking.evidence import evidence, stage_that_measures
 from firth.tracking.lineage import WEIGHTS_TAG, read_provenance, registered_name
-from firth.tracking.provenance import outputs_of, read_lock
 from firth.tracking.runs import find_run
 from firth.tracking.store import Store
 from firth.tracking.trained import output_of, stage_of, training_of, weights_sha256
@@ -56,6 +56,7 @@ class Candidate:
         if run is None:
             raise FirthError(f"{store.uri} has no run of {training.name}; reconcile first")
         record = read_provenance(store, run.info.run_id)
+        locked = read_lock(root).get(stage_of(model))
         record["corpora"] |= _earlier_corpora(store, registered_name(model), record.get("init_sha256"))
         return cls(
             model=model,
@@ -65,7 +66,7 @@ class Candidate:
             fingerprint=training.fingerprint,
             params=training.params,
             weights_sha256=weights,
-            outputs=outputs_of(read_lock(root), stage_of(model)),
+            outputs={} if locked is None else locked.outputs,
             scores=Scores(
                 suites={suite: result.part() for suite, result in measured.items()},
                 conditions={suite: dict(result.conditions) for suite, result in measured.items()},

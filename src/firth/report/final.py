@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from firth.canonical import read_json, write_atomic
 from firth.errors import DataError
+from firth.lockfile import read_lock
 from firth.progress import duration
 from firth.project import state_folder
 from firth.report.inputs import MODEL_LABELS
@@ -61,7 +60,7 @@ def render(
         data: The folder that the page's links point into, default `data` of `root`; `root` may be gone tomorrow.
 
     Raises:
-        IntegrityError: `report.json` is missing or torn.
+        IntegrityError: `report.json` is missing or torn, or `dvc.lock` is torn.
         DataError: A run's address is neither http nor https, or a verdict is unknown.
     """
     report = read_json(root / "data" / "report" / "report.json")
@@ -75,27 +74,16 @@ def render(
         "seconds": seconds,
         "took": None if seconds is None else duration(seconds),
         "flow_run": flow_run,
-        "outputs": locked_outputs(root / "dvc.lock"),
+        "outputs": [
+            {"stage": stage, "path": path, "md5": md5}
+            for stage, locked in read_lock(root).items()
+            for path, md5 in locked.outputs.items()
+        ],
         "packages": _packages(),
     }
     links = Path(os.path.relpath((data or root / "data").resolve(), page.parent)).as_posix()
     write_atomic(page, render_page(report, data=links, run=run).encode())
     return page
-
-
-def locked_outputs(lock: Path) -> list[dict[str, str]]:
-    """`[{"stage", "path", "md5"}]` of a `dvc.lock`, in its order; empty where there is none."""
-    if not lock.is_file():
-        return []
-    try:
-        tree = yaml.load(lock.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
-        return [
-            {"stage": stage, "path": str(out["path"]), "md5": str(out.get("md5", "–"))}
-            for stage, entry in tree.get("stages", {}).items()
-            for out in entry.get("outs", [])
-        ]
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
-        raise DataError("not a dvc.lock", lock) from None
 
 
 def _link(one: Mapping[str, Any]) -> dict[str, Any]:

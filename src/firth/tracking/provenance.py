@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
 from firth.canonical import read_json
 from firth.config import load_params
-from firth.errors import IntegrityError
+from firth.lockfile import Lock, read_lock, upstream_outputs
 
 UNKNOWN = "unknown"
 
@@ -21,7 +19,7 @@ UNKNOWN = "unknown"
 class Surroundings:
     """What all results of one folder have in common, read once."""
 
-    lock: dict[str, Any]
+    lock: Lock
     git: dict[str, Any]
     validation: dict[str, Any]
     corpora: dict[str, Any]
@@ -63,53 +61,6 @@ def git_state(root: Path) -> dict[str, Any]:
     return {"commit": commit, "dirty": changes != ""}
 
 
-def read_lock(root: Path) -> dict[str, Any]:
-    """The stages of `dvc.lock`, empty where there is none."""
-    path = root / "dvc.lock"
-    if not path.is_file():
-        return {}
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise IntegrityError(f"{path}: not valid YAML ({error})") from None
-    stages: dict[str, Any] = (tree or {}).get("stages", {})
-    return stages
-
-
-def output_hash(lock: Mapping[str, Any], path: str) -> str | None:
-    """DVC's hash of output `path`: `<md5>.dir` for a folder, 36 characters."""
-    for stage in lock.values():
-        for out in stage.get("outs", ()):
-            if out["path"] == path:
-                return str(out["md5"])
-    return None
-
-
-def outputs_of(lock: Mapping[str, Any], stage: str) -> dict[str, str]:
-    """`{path: DVC's hash}` of what `stage` wrote."""
-    return {out["path"]: str(out["md5"]) for out in lock.get(stage, {}).get("outs", ())}
-
-
-def data_inputs(lock: Mapping[str, Any], stage: str) -> list[str]:
-    """Paths below `data` that `stage` read."""
-    deps = lock.get(stage, {}).get("deps", ())
-    return [dep["path"] for dep in deps if dep["path"].startswith("data/")]
-
-
-def upstream_outputs(lock: Mapping[str, Any], inputs: Iterable[str]) -> dict[str, dict[str, str]]:
-    """`{stage: {path: hash}}` of all stages that `inputs` come from, directly or not."""
-    found: dict[str, dict[str, str]] = {}
-    waiting = list(inputs)
-    while waiting:
-        wanted = waiting.pop()
-        for name, stage in lock.items():
-            outs = {out["path"]: str(out["md5"]) for out in stage.get("outs", ())}
-            if name not in found and any(_overlap(wanted, path) for path in outs):
-                found[name] = outs
-                waiting += data_inputs(lock, name)
-    return dict(sorted(found.items()))
-
-
 def validation_results(root: Path) -> dict[str, dict[str, Any]]:
     """`{corpus: {"success", "failed": [expectation]}}` from the results that `validate` wrote."""
     results = {}
@@ -127,10 +78,6 @@ def validation_word(results: Mapping[str, Mapping[str, Any]]) -> str:
     if not results:
         return "missing"
     return "passed" if all(result["success"] for result in results.values()) else "failed"
-
-
-def _overlap(first: str, second: str) -> bool:
-    return first == second or first.startswith(f"{second}/") or second.startswith(f"{first}/")
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from firth.canonical import dumps, read_json, write_json
 from firth.config.load import flatten
+from firth.lockfile import output_hash
 from firth.project import find_root
-from firth.tracking.provenance import Surroundings, output_hash, validation_word
+from firth.tracking.provenance import Surroundings, validation_word
 from firth.tracking.sender import Sender
 from firth.tracking.store import Store, import_mlflow, open_store
 from firth.training.metrics_log import MetricsLog

@@ -9,7 +9,7 @@ from firth.canonical import file_sha256, read_json
 from firth.choices import ModelName
 from firth.config.evaluation import GateModel
 from firth.errors import IntegrityError
-from firth.tracking.provenance import data_inputs, output_hash, read_lock
+from firth.lockfile import output_hash, read_lock
 from firth.tracking.runs import Training
 
 MODELS: tuple[GateModel, ...] = get_args(GateModel)
@@ -50,6 +50,7 @@ def training_of(root: Path, model: str) -> Training:
     if missing:
         raise IntegrityError(f"{path}: lacks {', '.join(sorted(missing))}")
     lock = read_lock(root)
-    inputs = {name: output_hash(lock, name) or "unknown" for name in data_inputs(lock, tree["stage"])}
+    reads = lock[tree["stage"]].data if tree["stage"] in lock else []
+    inputs = {name: output_hash(lock, name) or "unknown" for name in reads}
     others = {name: digest for name, digest in tree.get("inputs", {}).items() if not name.startswith("data/")}
     return Training(tree["stage"], tree["fingerprint"], tree["params"], inputs | others, root)
