@@ -34,7 +34,7 @@ from firth.canonical import file_sha256
 from firth.config.load import load_preset
 from firth.config.tasks import AnyTask
 from firth.config.usages import Finetuning
-from firth.encode.load import load_model
+from firth.encode.load import load_encoder
 from firth.errors import FirthError
 from firth.tasks.encoders.contextual import BertEncoder, threads
 from firth.tasks.encoders.reading import Floats
@@ -108,7 +108,7 @@ def of_task(
     head: Head = "pooler",
 ) -> list[Record]:
     """Speed and the task's own score, a seed a run, against each way of padding."""
-    ours = Ours(BertEncoder(load_model(folder), workers=count), examples, settings, count, clock)
+    ours = Ours(BertEncoder(load_encoder(folder), workers=count), examples, settings, count, clock)
     train, dev = columns(examples.train, ours.usage), columns(examples.dev, ours.usage)
     length = int(examples.manifest["length"])
     peers = [Script(folder, train, dev, settings, length, padding, clock, head) for padding in paddings]
@@ -133,7 +133,7 @@ def of_task(
 
 def of_features(examples: Examples, folder: Path, rounds: int, clock: Clock) -> list[Record]:
     """Questions a second that are made into windows, of each side; their texts serve more or fewer questions."""
-    encoder, tokenizer = BertEncoder(load_model(folder)), tokenizer_of(folder)
+    encoder, tokenizer = BertEncoder(load_encoder(folder)), tokenizer_of(folder)
     manifest = examples.manifest
     length, stride = int(manifest["length"]), int(manifest["doc_stride"])
     records = []

@@ -15,7 +15,7 @@ from firth.registry import rollback as rollback_module
 from firth.registry.approval import approve
 from firth.registry.promote import Promotion, promote_all
 from firth.registry.rollback import rollback
-from firth.registry.show import models_table, registered
+from firth.registry.show import registered
 from firth.tracking.store import Store, open_store
 
 NAME = "word2vec-skipgram"
@@ -58,7 +58,6 @@ def test_what_would_be_promoted_waits_and_says_for_what(waiting: ScoredProject) 
     assert aliases(store) == {"challenger": "2", "champion": "1"}
     assert record(store)["verdict"] == "pending"
     assert [row.verdict for row in registered()] == ["pending", "promoted"]
-    assert models_table(registered())
 
 
 def test_a_refusal_by_the_gate_needs_nobody(waiting: ScoredProject) -> None:

@@ -86,13 +86,13 @@ def models(json: Json = False) -> None:
     """List the registered versions with their scores."""
     from dataclasses import asdict
 
-    from firth.registry.show import models_table, registered
+    from firth.registry.show import ModelsTable, registered
 
     rows = registered(_project())
     if not rows and not json:
         print("no model is registered yet: `firth run` trains and registers")
         return
-    _print([asdict(row) for row in rows] if json else models_table(rows))
+    _print([asdict(row) for row in rows] if json else ModelsTable(rows))
 
 
 def _project() -> Path:

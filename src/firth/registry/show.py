@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,15 @@ from firth.registry.versions import SCORES_TAG, VERDICT_TAG, all_versions, score
 from firth.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, ConsoleOptions, Group
     from rich.table import Table
 
 DASH = "–"
 OWN_SUITES = (*WORD_SUITES, *BERT_SUITES)
 """In this order, before the tasks."""
-BESIDE = 7
-"""Suites in a table: the demo's fit a terminal of 80 columns."""
+DIGITS = len("-0.123")
+BETWEEN = 2
+"""Columns of the terminal between two of a table."""
 
 
 @dataclass(frozen=True)
@@ -59,29 +61,47 @@ def registered(root: Path | None = None, store: Store | None = None) -> list[Lis
     return rows
 
 
-def models_table(rows: Sequence[Listed]) -> Group:
-    """`registered` as tables for each model: they are not all measured on the same suites."""
-    from rich.console import Group
+@dataclass(frozen=True)
+class ModelsTable:
+    """`registered` as tables for each model, which are not all measured on the same suites; as wide as the terminal."""
 
-    names = dict.fromkeys(row.name for row in rows)
-    return Group(*(part for name in names for part in _versions(name, [row for row in rows if row.name == name])))
+    rows: Sequence[Listed]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        """What rich prints."""
+        for name in dict.fromkeys(row.name for row in self.rows):
+            yield from _versions(name, [row for row in self.rows if row.name == name], options.max_width)
 
 
-def _versions(name: str, rows: Sequence[Listed]) -> Iterator[Table]:
+def _versions(name: str, rows: Sequence[Listed], width: int) -> Iterator[Table]:
     """What the versions are with the first suites, then further suites, as many as fit beside each other."""
     found = {suite for row in rows for suite in row.scores}
-    suites = [*(suite for suite in OWN_SUITES if suite in found), *sorted(found - set(OWN_SUITES))]
-    for start in range(0, max(len(suites), 1), BESIDE):
-        table = _table(name if start == 0 else None, "", *(["aliases", "verdict"] if start == 0 else []))
-        part = suites[start : start + BESIDE]
-        for suite in part:  # three digits and headings in two lines
-            table.add_column(suite, min_width=5, overflow="fold", justify="right")
-        for row in rows:
-            aliases = "\n".join(f"@{alias}" for alias in row.aliases)
-            state = [aliases or DASH, row.verdict] if start == 0 else []
-            numbers = [DASH if row.scores.get(suite) is None else f"{row.scores[suite]:.3f}" for suite in part]
-            table.add_row(f"v{row.version}", *state, *numbers)
+    waiting = [*(suite for suite in OWN_SUITES if suite in found), *sorted(found - set(OWN_SUITES))]
+    versions = {"": [f"v{row.version}" for row in rows]}
+    aliases = ["\n".join(f"@{alias}" for alias in row.aliases) or DASH for row in rows]
+    state = {"aliases": aliases, "verdict": [row.verdict for row in rows]}
+    title: str | None = name
+    while state or waiting:
+        said = versions | state
+        suites = _fitting(waiting, width - sum(_widest([head, *cells]) + BETWEEN for head, cells in said.items()))
+        table = _table(title, *said)
+        for suite in suites:
+            table.add_column(suite, min_width=DIGITS, overflow="fold", justify="right")
+        for row, *cells in zip(rows, *said.values(), strict=True):
+            scores = [DASH if row.scores.get(suite) is None else f"{row.scores[suite]:.3f}" for suite in suites]
+            table.add_row(*cells, *scores)
         yield table
+        waiting, state, title = waiting[len(suites) :], {}, None
+
+
+def _fitting(suites: Sequence[str], width: int) -> list[str]:
+    """The first of `suites`, as many as have room, one at least."""
+    ends = accumulate(max(DIGITS, len(suite)) + BETWEEN for suite in suites)
+    return list(suites[: max(1, sum(end <= width for end in ends))])
+
+
+def _widest(cells: Iterable[str]) -> int:
+    return max(len(line) for cell in cells for line in cell.split("\n"))
 
 
 def decisions_table(promotions: Sequence[Promotion]) -> Group:
