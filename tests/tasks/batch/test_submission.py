@@ -88,6 +88,10 @@ def test_all_files_together_are_zipped(models: Path, tmp_path: Path, monkeypatch
     with zipfile.ZipFile(tmp_path / "out" / "submission.zip") as packed:
         assert packed.namelist() == ["WNLI.tsv"]
         assert packed.read("WNLI.tsv") == (tmp_path / "out" / "WNLI.tsv").read_bytes()
+        (member,) = packed.infolist()
+    assert member.date_time == (1980, 1, 1, 0, 0, 0), "the same answers give the same zip"
+    assert member.compress_size < member.file_size
+    assert member.external_attr >> 16 == 0o644, "unzip gives a file that others may read"
 
 
 def test_a_row_without_text_is_answered_all_the_same(models: Path, tmp_path: Path) -> None:

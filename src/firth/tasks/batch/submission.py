@@ -84,8 +84,16 @@ def submit(models: Sequence[Path], data: Path, to: Path, workers: int = 1) -> Su
         return Submitted(files, missing)
     with whole_file(to / ZIP) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in files.values():
-            packed.write(path, path.name)
+            packed.writestr(_member(path.name), path.read_bytes())
     return Submitted(files, [], to / ZIP)
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """A file of no date, so that the same answers give the same zip."""
+    member = zipfile.ZipInfo(name)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    member.external_attr = 0o644 << 16
+    return member
 
 
 def _answers(models: Sequence[Kept], test: GlueFile) -> Iterator[str | float]:
