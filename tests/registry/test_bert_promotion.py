@@ -15,7 +15,7 @@ from scored_project import DVC, TASK, ScoredProject
 from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry.promote import Promotion, promote_all
 from firth.registry.rollback import rollback
-from firth.registry.show import decisions_table, models_table, registered
+from firth.registry.show import ModelsTable, decisions_table, registered
 from firth.registry.versions import all_versions, fetch_model, fetch_vectors, scores_of
 from firth.tracking.lineage import lineage
 from firth.tracking.store import Store, open_store
@@ -65,7 +65,7 @@ def test_first_worse_better_back_and_unchanged(project: ScoredProject) -> None:
     rollback("bert")
     assert aliases(store) == {"challenger": "3", "champion": "3", "previous": "1"}
     assert len(all_versions(store, "bert")) == 3
-    assert "refused" in text(models_table(registered()))
+    assert "refused" in text(ModelsTable(registered()))
 
 
 def test_what_is_stored_is_the_model_folder_and_says_where_it_comes_from(project: ScoredProject) -> None:
@@ -103,7 +103,7 @@ def test_what_is_stored_is_the_model_folder_and_says_where_it_comes_from(project
     ):
         assert part in card
     assert "mlm" in text(decisions_table([promotion]), width=100)
-    assert "@champion" in text(models_table(registered()), width=100)
+    assert "@champion" in text(ModelsTable(registered()), width=100)
 
 
 def test_a_model_that_went_on_from_another_says_from_which(project: ScoredProject) -> None:
@@ -130,7 +130,7 @@ def test_word_vectors_and_bert_are_told_apart(project: ScoredProject) -> None:
     promote_all(project.root, ["skipgram"])
     with pytest.raises(FirthError, match="holds word vectors, not a BERT"):
         fetch_model("skipgram@champion", project.root)
-    shown = text(models_table(registered()), width=100)
+    shown = text(ModelsTable(registered()), width=100)
     (first, second) = shown.index("wordsim353"), shown.index("mlm")
     assert "wordsim353" not in shown[second:] if first < second else "mlm" not in shown[first:]
 

@@ -14,7 +14,7 @@ from firth.errors import DataError, FirthError, IntegrityError
 from firth.registry.decisions_page import decisions_page
 from firth.registry.promote import promote_all
 from firth.registry.rollback import rollback
-from firth.registry.show import decisions_table, models_table, registered
+from firth.registry.show import ModelsTable, decisions_table, registered
 from firth.registry.versions import VERSIONS_TAG, all_versions, by_alias, fetch_vectors, load_checked, scores_of
 from firth.tasks.words.suites import SUITES, TaskSet
 from firth.tracking.evidence import evidence
@@ -328,7 +328,7 @@ def test_what_the_registry_lists(project: ScoredProject) -> None:
     ]
     # the trap behind `registered` reading aliases from the model
     assert [list(version.aliases) for version in all_versions(open_store(), NAME)] == [[]]
-    assert text(models_table(rows)).count("@champion") == 2
+    assert text(ModelsTable(rows)).count("@champion") == 2
     assert "first champion" in text(decisions_table(promotions))
     page = decisions_page(promotions)
     assert "| wordsim353 | 0.5000 | 0.4900 … 0.5100 | – | – | 0.3500 | 0.0200 | 90 of 100 |" in page
